@@ -1,0 +1,398 @@
+"""A population of tabular Q-learners with affect, under Stable-Baselines3's verbs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import configure_logger
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from emotional_ed.affect import AffectConfig, AffectSystem, Experience
+from emotional_ed.agents.episodes import EpisodeRecorder
+from emotional_ed.agents.population_file import load_population, save_population
+from emotional_ed.agents.prediction import choose
+from emotional_ed.agents.selection import select_action
+from emotional_ed.agents.signal_log import SignalLog
+from emotional_ed.checks import require_int, require_range
+from emotional_ed.envs import BatchedEnv, BatchedStep, as_batched
+from emotional_ed.memory import AssociativeMemory, modulate_share
+from emotional_ed.streams import Streams
+
+PerMember = float | Sequence[float]
+Callback = Callable[["EmotionalQ"], bool | None]
+
+
+@final
+class EmotionalQ:
+    """Tabular Q-learning with affect, for a population of P members at once.
+
+    Equation:
+        y = r + discount (1 - terminated) max_a' Q(s', a')
+        Q(s, a) += share (y - Q(s, a)),   share = f step_size / (1 + step_size (f - 1))
+
+    with f = m_fear m_anger ... the product of the modulators. This is the exact proximal step on
+    1/2 (Q(s, a) - y)^2 with step size f eta, eta = step_size/(1 - step_size): safe for every f >= 0, and with
+    f = 1 Watkins' Q-learning (Sutton and Barto, eq. 6.8) bit for bit.
+
+    Every number may be given once for all, or once a member: fifty seeds of eight ablations are one agent
+    with P = 400. Members share nothing; member i behaves as a population of one with its seed would.
+
+    Args:
+        env: an id, a Gymnasium environment or vector environment with Discrete spaces.
+        affect: which levels of affect; one configuration, or one a member. All of them by default.
+        population: P, number of members, each with its own copy of the environment.
+        step_size: share of a surprise that one write takes up, in [0, 1].
+        discount: gamma in [0, 1].
+        exploration: probability of a random action, in [0, 1].
+        seed: of the first member; member i has seed + i. Or one a member. Drawn at random if None.
+        tensorboard_log: folder for TensorBoard runs; none if None.
+        device: where the memories live.
+        env_kwargs: arguments for `gymnasium.make`, if `env` is an id.
+        catastrophe_reward: if set, a reward at most this counts as a catastrophe in reports.
+        verbose: 1 prints the log as tables.
+
+    Raises:
+        ValueError: a space is not Discrete, a number is out of range, or lengths do not match P.
+
+    Example:
+        >>> from emotional_ed.agents import EmotionalQ
+        >>> model = EmotionalQ("EmotionalED/RecurringRegimes-v0", population=4, seed=0).learn(200)
+        >>> action, _ = model.predict([22, 22, 22, 22])
+        >>> action.shape
+        (4,)
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        affect: AffectConfig | Sequence[AffectConfig] | None = None,
+        *,
+        population: int = 1,
+        step_size: PerMember = 0.1,
+        discount: PerMember = 0.99,
+        exploration: PerMember = 0.1,
+        seed: int | Sequence[int] | None = None,
+        tensorboard_log: str | os.PathLike[str] | None = None,
+        device: torch.device | str = "cpu",
+        env_kwargs: dict[str, Any] | None = None,
+        catastrophe_reward: float | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.population = require_int("population", population, 1)
+        self.device = torch.device(device)
+        self.seeds = _member_seeds(seed, self.population)
+        self.step_size = self._per_member("step_size", step_size)
+        self.discount = self._per_member("discount", discount)
+        self.exploration = self._per_member("exploration", exploration)
+        self.tensorboard_log = None if tensorboard_log is None else os.fspath(tensorboard_log)
+        self.verbose = verbose
+        self.env_kwargs = dict(env_kwargs or {})
+        self.catastrophe_reward = catastrophe_reward
+        self.env: BatchedEnv | None = self._batched(env)
+        self._build(AffectConfig.levels(2) if affect is None else affect)
+
+    def _batched(self, env: Any) -> BatchedEnv:
+        return as_batched(
+            env,
+            self.population,
+            device=self.device,
+            env_kwargs=self.env_kwargs,
+            catastrophe_reward=self.catastrophe_reward,
+        )
+
+    def _build(self, affect: AffectConfig | Sequence[AffectConfig]) -> None:
+        env = self.require_env()
+        self.env_id, self.observations, self.actions = env.env_id, env.observations, env.actions
+        self.affect = AffectSystem(
+            affect, self.population, actions=self.actions, keys=self.observations, device=self.device
+        )
+        keys = self.affect.slots * self.observations
+        self.value = AssociativeMemory(
+            self.actions, keys, batch=(self.population,), solver="grad", device=self.device
+        )
+        self.num_timesteps = 0
+        self.signals: dict[str, Tensor] = {}
+        """What the last step was to every level, name -> [P]; see `SignalLog` for the names."""
+        self.last_step: BatchedStep | None = None
+        """What the environment answered to the last step."""
+        self.streams = Streams(self.seeds, 2 + self.actions, device=self.device)
+        self.predict_streams = Streams(self.seeds, 2 + self.actions, purpose=2, device=self.device)
+        self.recorder = EpisodeRecorder(self.population, self.device)
+        self._signal_log = SignalLog()
+        self.observation: Tensor | None = None
+        self._logger: Logger | None = None
+        self._action_range = torch.arange(self.actions, device=self.device)
+
+    def _per_member(self, name: str, value: PerMember) -> Tensor:
+        numbers = (
+            list(value) if isinstance(value, Sequence | np.ndarray | Tensor) else [value] * self.population
+        )
+        if len(numbers) != self.population:
+            raise ValueError(f"{name}: got {len(numbers)} numbers, expected one or {self.population}")
+        checked = [require_range(name, number, 0, 1) for number in numbers]
+        return torch.tensor(checked, dtype=torch.float32, device=self.device)
+
+    # ------------------------------------------------------------------ learning
+
+    @torch.no_grad()
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Callback | None = None,
+        log_interval: int = 500,
+        tb_log_name: str = "EmotionalQ",
+        reset_num_timesteps: bool = False,
+        progress_bar: bool = False,
+    ) -> EmotionalQ:
+        """Let every member make `total_timesteps` steps and learn from them.
+
+        Calling it again goes on where the last call stopped: learn(a) and learn(b) give what learn(a + b)
+        gives, bit for bit. (Stable-Baselines3 resets its counter by default; here
+        `reset_num_timesteps=True` asks for that: the environment and the counts start anew, in a new
+        TensorBoard run, and the memories stay.)
+
+        Args:
+            total_timesteps: steps of each member, >= 0.
+            callback: called with the agent after every step; returning False stops.
+            log_interval: steps of each member between two points in the log.
+            tb_log_name: name of the TensorBoard run below `tensorboard_log`.
+            reset_num_timesteps: start counting anew.
+            progress_bar: show one.
+
+        Raises:
+            ValueError: the environment gave a reward or observation that is not finite or not in its space.
+        """
+        steps = require_int("total_timesteps", total_timesteps, 0)
+        require_int("log_interval", log_interval, 1)
+        if reset_num_timesteps:
+            self._start_anew()
+        if self._logger is None:
+            self._logger = configure_logger(self.verbose, self.tensorboard_log, tb_log_name, True)
+        if self.observation is None:
+            self.observation = self.require_env().reset(self.seeds)
+        began = time.perf_counter()
+        with tqdm(total=steps, disable=not progress_bar, unit="step", unit_scale=True) as bar:
+            for made in range(1, steps + 1):
+                self._step()
+                if self.num_timesteps % log_interval == 0:
+                    self._log_point(made * self.population / (time.perf_counter() - began))
+                    bar.update(min(log_interval, made - bar.n))
+                if callback is not None and callback(self) is False:
+                    break
+            bar.update(made - bar.n if steps else 0)
+        return self
+
+    def _start_anew(self) -> None:
+        self.num_timesteps = 0
+        self.observation = None
+        self.recorder = EpisodeRecorder(self.population, self.device)
+        self._signal_log = SignalLog()
+        self._logger = None
+
+    def _step(self) -> None:
+        env, observation = self.require_env(), self.observation
+        assert observation is not None
+        key = self.value_key(observation)
+        values = self.value.read(key)  # [P, A]
+        drive = self.affect.modulate(observation)
+        action, greedy = select_action(values, drive, self.exploration, self.streams.next())
+        step = env.step(action)
+
+        chosen = action[:, None] == self._action_range  # [P, A]
+        best = self.value.read(self.value_key(step.final_observation)).amax(-1)
+        target = step.reward + self.discount * best.masked_fill(step.terminated, 0)
+        lss = target - values.gather(-1, action[:, None]).squeeze(-1)
+        factor = self.affect.appraise(
+            Experience(
+                key=observation,
+                next_key=step.final_observation,
+                action=action,
+                chosen=chosen,
+                greedy=greedy,
+                moved=step.final_observation != observation,
+                terminated=step.terminated,
+                done=step.terminated | step.truncated,
+                target=target,
+                lss=lss,
+            )
+        )
+        share = self.step_size if factor is None else modulate_share(self.step_size, factor)
+        self.value.write(key, target[:, None].expand_as(values), share, chosen)
+
+        self.observation, self.last_step = step.observation, step
+        self.num_timesteps += 1
+        self.recorder.add(step, self.num_timesteps)
+        self.signals = {**self.affect.signals, "lss": lss, "effective_step_size": share}
+        self._signal_log.add(self.signals)
+
+    def value_key(self, observation: Tensor) -> Tensor:
+        """Return where the values of observations [P] are held, in the memory that mood recalls, [P]."""
+        slot = self.affect.slot
+        return observation if slot is None else observation + slot * self.observations
+
+    def _log_point(self, rate: float) -> None:
+        logger = self.logger
+        for tag, value in self._signal_log.means().items():
+            logger.record(tag, value)
+        updates = {"value": float(self.num_timesteps)}
+        for name, count in self.affect.nest.update_counts().items():
+            updates[name] = float(count.double().mean())
+        for name, number in updates.items():
+            logger.record(f"updates/{name}", number)
+        recent = self.episodes
+        recent = recent[recent["step"] > self._signal_log.last_point]
+        self._signal_log.last_point = self.num_timesteps
+        if len(recent):
+            logger.record("rollout/ep_rew_mean", float(recent["return"].mean()))
+            logger.record("rollout/ep_len_mean", float(recent["length"].mean()))
+        per_step = 1000 / (self.num_timesteps * self.population)
+        logger.record("rollout/catastrophes_per_1000_steps", float(self.catastrophes.sum() * per_step))
+        logger.record("time/agent_steps_per_second", rate)
+        logger.dump(self.num_timesteps)
+
+    # ------------------------------------------------------------------ acting
+
+    @torch.no_grad()
+    def predict(
+        self,
+        observation: Any,
+        state: NDArray[np.int64] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+        *,
+        member: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Choose actions as the agent is now; nothing is learned and no affective state moves.
+
+        With anger, persistence against a block is part of acting: pass the returned state on, as with
+        Stable-Baselines3's recurrent policies (`evaluate_policy` does). Ties are broken at random, from a
+        stream of their own.
+
+        Args:
+            observation: [P], one a member; or any number of them (or one) for a single member.
+            state: what the last call returned; None at first.
+            episode_start: [n] bool, where the state is to be forgotten.
+            deterministic: greedy if True, with exploration if False.
+            member: whose observations these are; needed if P > 1 and they are not one a member.
+
+        Returns:
+            Actions of the observation's shape, and the state [n, 3] (or None without anger).
+
+        Raises:
+            ValueError: an observation is outside its space, or it is unclear whose it is.
+        """
+        return choose(self, observation, state, episode_start, deterministic, member)
+
+    # ------------------------------------------------------------------ what it did
+
+    @property
+    def episodes(self) -> NDArray[Any]:
+        """Episodes finished since this object was made, a structured array (see `EPISODE_DTYPE`)."""
+        return self.recorder.log
+
+    @property
+    def catastrophes(self) -> NDArray[np.int64]:
+        """Catastrophes of each member so far, [P]."""
+        return self.recorder.catastrophes.cpu().numpy()
+
+    @property
+    def unfinished_returns(self) -> NDArray[np.float64]:
+        """Return so far of each member's running episode, [P]."""
+        return self.recorder.returns.cpu().numpy()
+
+    @property
+    def logger(self) -> Logger:
+        """Stable-Baselines3's logger; there once `learn` or `set_logger` was called."""
+        if self._logger is None:
+            raise ValueError("logger: got none yet, expected a call of learn or set_logger first")
+        return self._logger
+
+    def set_logger(self, logger: Logger) -> None:
+        """Log to this instead of a run below `tensorboard_log`."""
+        self._logger = logger
+
+    # ------------------------------------------------------------------ environment
+
+    def get_env(self) -> BatchedEnv | None:
+        """Return the environment, or None after `load` without one."""
+        return self.env
+
+    def set_env(self, env: Any) -> None:
+        """Go on learning in another environment with the same spaces; its first episode starts anew.
+
+        Raises:
+            ValueError: the spaces differ.
+        """
+        batched = self._batched(env)
+        if (batched.observations, batched.actions) != (self.observations, self.actions):
+            raise ValueError(
+                f"env: got {batched.observations} observations and {batched.actions} actions, expected "
+                f"{self.observations} and {self.actions}"
+            )
+        self.env = batched
+        self.env_id = batched.env_id
+        self.observation = None
+
+    def require_env(self) -> BatchedEnv:
+        """Return the environment, or raise `ValueError` if there is none."""
+        if self.env is None:
+            raise ValueError("env: got none, expected load(..., env=...) or set_env(...) before learn")
+        return self.env
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write all there is to the agent into one file and return its path (suffix .safetensors).
+
+        The file holds tensors and JSON, no code. It is replaced as a whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        return save_population(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        env: Any = None,
+        *,
+        device: torch.device | str = "cpu",
+        tensorboard_log: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> EmotionalQ:
+        """Read an agent that `save` wrote; nothing in the file is executed.
+
+        If it learned in one of our environments, learning goes on in the middle of the episode, bit for
+        bit. Other environments cannot be restored: there the running episodes are dropped.
+
+        Args:
+            path: with or without the suffix .safetensors.
+            env: where to go on; by default the environment that it was saved with, if that has an id.
+            device: where the memories will live.
+            tensorboard_log: folder for TensorBoard runs.
+            verbose: 1 prints the log as tables.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
+        """
+        return load_population(path, env, device=device, tensorboard_log=tensorboard_log, verbose=verbose)
+
+
+def _member_seeds(seed: int | Sequence[int] | None, population: int) -> list[int]:
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    seeds = list(range(seed, seed + population)) if isinstance(seed, int) else [int(one) for one in seed]
+    if len(seeds) != population or min(seeds) < 0:
+        raise ValueError(f"seed: got {seed!r}, expected an integer >= 0, or {population} of them")
+    return seeds

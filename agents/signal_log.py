@@ -1,0 +1,52 @@
+"""Means of affective signals between two points in a log, under the tags that TensorBoard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+TAGS = {
+    "effective_step_size": "level0/effective_step_size",
+    "surprise": "level0/surprise",
+    "arousal": "level1/arousal",
+    "fear": "level1/fear",
+    "anger": "level1/anger",
+    "mood": "level2/mood",
+    "temperament": "level2/temperament",
+    "displeasure": "level2/displeasure",
+}
+"""Signal -> tag, for everything of shape [P] that is worth a curve."""
+
+
+@final
+class SignalLog:
+    """Adds up signals on the device and looks at them only at a point in the log."""
+
+    def __init__(self) -> None:
+        self.last_point = 0
+        self._names: tuple[str, ...] = ()
+        self._total: Tensor | None = None
+        self._steps = 0
+
+    def add(self, signals: Mapping[str, Tensor]) -> None:
+        """Take in one step's signals, [P] each."""
+        if self._total is None:
+            self._names = tuple(name for name in TAGS if name in signals)
+            self._total = torch.zeros(
+                len(self._names) + 1, *signals["lss"].shape, device=signals["lss"].device
+            )
+        self._total += torch.stack([signals["lss"].abs(), *(signals[name] for name in self._names)])
+        self._steps += 1
+
+    def means(self) -> dict[str, float]:
+        """Return tag -> mean over members and steps since the last call, and start anew."""
+        if self._total is None or not self._steps:
+            return {}
+        raw, *means = (self._total.double().mean(-1) / self._steps).tolist()
+        self._total.zero_()
+        self._steps = 0
+        tagged = {TAGS[name]: mean for name, mean in zip(self._names, means, strict=True)}
+        return {"level0/absolute_surprise": raw, **tagged}

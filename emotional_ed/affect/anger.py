@@ -1,0 +1,110 @@
+"""Anger: push again when something that ought to work is blocked, as long as pushing has paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from emotional_ed.affect.channel import Channel, Drive, commit, stack
+from emotional_ed.checks import require_int, require_range
+from emotional_ed.memory import AssociativeMemory
+from emotional_ed.nested import Clock, Signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class AngerConfig:
+    """How long to push, how fast to learn whether pushing pays, and what anger does meanwhile."""
+
+    cap: int = 10
+    """Most pushes in a row that anger asks for, >= 1."""
+    step_size: float = 0.3
+    """Share by which one success or failure moves the efficacy, in [0, 1]."""
+    rate: float = 0.3
+    """How fast anger rises while blocked and calms down afterwards, in (0, 1]."""
+    persistence: float = 1.0
+    """Scales the number of pushes, in [0, 1]; 0 never repeats."""
+    step_gain: float = -0.5
+    """Step size is multiplied by 1 + step_gain * anger; >= -1. Below 0, a jam is not held against the aim."""
+
+    def __post_init__(self) -> None:
+        require_int("AngerConfig.cap", self.cap, 1)
+        require_range("AngerConfig.step_size", self.step_size, 0, 1)
+        require_range("AngerConfig.rate", self.rate, 0, 1, low_open=True)
+        require_range("AngerConfig.persistence", self.persistence, 0, 1)
+        require_range("AngerConfig.step_gain", self.step_gain, -1)
+
+
+@final
+class Anger(Channel):
+    """Every step: blocked means that an action expected to be best left the observation unchanged.
+
+    Equation:
+        blocked = greedy and unmoved;  n = n + 1 if blocked else 0;  limit = persistence cap E(s, a)
+        E(s, a) += step_size ([moved] - E(s, a))    when a blocked action at last moves, or n reaches limit
+        anger   += rate ([blocked] E(s, a) - anger)
+        push again while blocked and n < limit
+
+    Efficacy E starts at 1 and falls wherever pushing does not help, so a door that never opens is left.
+
+    Source: frustration as invigoration, Amsel (1958); learned helplessness for its decline, Maier and
+    Seligman (1976).
+    When it does harm: where standing still is what a good action does (waiting), until E has fallen.
+
+    Shapes:
+        memory.M: [P, A, K]; pushes, level: [P]; action: [P] int64, persist: [P] bool.
+    """
+
+    pushes: Tensor
+    level: Tensor
+    persist: Tensor
+    action: Tensor
+    cap: Tensor
+    step_size: Tensor
+    rate: Tensor
+    persistence: Tensor
+    step_gain: Tensor
+
+    def __init__(self, configs: Sequence[AngerConfig], actions: int, keys: int) -> None:
+        super().__init__("anger", Clock(period=1))
+        population = len(configs)
+        self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad", initial=1.0)
+        self.register_buffer("pushes", torch.zeros(population))
+        self.register_buffer("level", torch.zeros(population))
+        self.register_buffer("persist", torch.zeros(population, dtype=torch.bool))
+        self.register_buffer("action", torch.zeros(population, dtype=torch.int64))
+        for name in ("cap", "step_size", "rate", "persistence", "step_gain"):
+            self.register_buffer(name, stack(configs, name), persistent=False)
+
+    def update(self, signals: Signals, due: Tensor | None) -> None:
+        """Notice a block or a breakthrough, learn from it, and decide whether to push again."""
+        action, moved, done = signals["action"], signals["moved"], signals["done"]
+        key, chosen = signals["key"], signals["chosen"]
+        efficacy = self.memory.read(key).gather(-1, action[:, None]).squeeze(-1)  # [P]
+        pushing = (self.pushes > 0) & (action == self.action)
+        blocked = ~moved & (signals["greedy"] | pushing)
+        pushes = torch.where(pushing, self.pushes + 1, 1.0) * blocked
+        persist = blocked & (pushes < self.persistence * self.cap * efficacy) & ~done
+        through = pushing & moved
+        learned = through | (blocked & ~persist)
+        mask = chosen & (learned if due is None else learned & due)[:, None]
+        self.memory.write(
+            key, through.to(efficacy.dtype)[:, None].expand(*chosen.shape), self.step_size, mask
+        )
+        commit(self.level, self.level + self.rate * (blocked * efficacy - self.level), due)
+        commit(self.pushes, pushes * ~done, due)
+        commit(self.action, action, due)
+        commit(self.persist, persist, due)
+        signals["anger"] = self.level
+        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * self.level)
+
+    def limit(self, members: Tensor, key: Tensor, action: Tensor) -> Tensor:
+        """Return how many pushes [n] members [n] would make in states `key` [n] with `action` [n]."""
+        return (self.persistence * self.cap)[members] * self.memory.M[members, action, key]
+
+    def modulate(self, drive: Drive, key: Tensor) -> None:
+        """Repeat the blocked action while it is worth it."""
+        drive.persist, drive.action = self.persist, self.action

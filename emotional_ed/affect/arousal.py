@@ -1,0 +1,78 @@
+"""Arousal: how sure it is that the world has changed, as opposed to being noisy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from emotional_ed.affect.channel import Channel, Drive, commit, multiply, stack
+from emotional_ed.checks import require_range
+from emotional_ed.nested import Clock, Signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArousalConfig:
+    """When surprise adds up to arousal, and what arousal does."""
+
+    allowance: float = 0.5
+    """Mean surprise a step that is put up with, in standard units, >= 0."""
+    threshold: float = 8.0
+    """Sum of surprise beyond the allowance at which arousal begins, > 0; it is full at twice that."""
+    step_gain: float = 1.0
+    """Step size is multiplied by 1 + step_gain * arousal; >= -1."""
+    exploration_gain: float = 0.0
+    """Exploration is multiplied by 1 + exploration_gain * arousal; >= -1."""
+
+    def __post_init__(self) -> None:
+        require_range("ArousalConfig.allowance", self.allowance, 0)
+        require_range("ArousalConfig.threshold", self.threshold, 0, low_open=True)
+        require_range("ArousalConfig.step_gain", self.step_gain, -1)
+        require_range("ArousalConfig.exploration_gain", self.exploration_gain, -1)
+
+
+@final
+class Arousal(Channel):
+    """Every step: a two-sided CUSUM on *signed* standardised surprise.
+
+    Equation:
+        up   = clip(up   + z - allowance, 0, 2h);   down = clip(down - z - allowance, 0, 2h)
+        arousal = clip((max(up, down) - h)/h, 0, 1)
+
+    Noise raises |z| but averages out in the signed sum, so it does not arouse; a change does.
+
+    Source: Page (1954), "Continuous inspection schemes", Biometrika 41.
+    When it does harm: errors that keep one sign for long without a change (slow learning from a bad start).
+    """
+
+    up: Tensor
+    down: Tensor
+    level: Tensor
+    allowance: Tensor
+    threshold: Tensor
+    step_gain: Tensor
+    exploration_gain: Tensor
+
+    def __init__(self, configs: Sequence[ArousalConfig]) -> None:
+        super().__init__("arousal", Clock(period=1), after=("surprise",))
+        for name in ("up", "down", "level"):
+            self.register_buffer(name, torch.zeros(len(configs)))
+        for name in ("allowance", "threshold", "step_gain", "exploration_gain"):
+            self.register_buffer(name, stack(configs, name), persistent=False)
+
+    def update(self, signals: Signals, due: Tensor | None) -> None:
+        """Add this step's surprise to the two sums."""
+        z, cap = signals["surprise"], 2 * self.threshold
+        commit(self.up, torch.minimum((self.up + z - self.allowance).clamp_min(0), cap), due)
+        commit(self.down, torch.minimum((self.down - z - self.allowance).clamp_min(0), cap), due)
+        level = ((torch.maximum(self.up, self.down) - self.threshold) / self.threshold).clamp(0, 1)
+        commit(self.level, level, due)
+        signals["arousal"] = self.level
+        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * self.level)
+
+    def modulate(self, drive: Drive, key: Tensor) -> None:
+        """Explore more, or less, while aroused."""
+        drive.exploration = multiply(drive.exploration, 1 + self.exploration_gain * self.level)

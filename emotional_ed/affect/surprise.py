@@ -1,0 +1,93 @@
+"""Level 0's local surprise in units of its own running scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from emotional_ed.affect.channel import Channel, commit, stack
+from emotional_ed.checks import require_range
+from emotional_ed.nested import Clock, Signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurpriseConfig:
+    """How raw surprise becomes standardised surprise."""
+
+    decay: float = 0.01
+    """Rate of the running scale, in (0, 1]; about 1/decay updates are remembered."""
+    floor: float = 0.05
+    """Surprises below this share of the typical target count as small, >= 0."""
+    limit: float = 3.0
+    """Standardised surprise is clipped to [-limit, limit], > 0."""
+
+    def __post_init__(self) -> None:
+        require_range("SurpriseConfig.decay", self.decay, 0, 1, low_open=True)
+        require_range("SurpriseConfig.floor", self.floor, 0)
+        require_range("SurpriseConfig.limit", self.limit, 0, low_open=True)
+
+
+@final
+class Standardiser(torch.nn.Module):
+    """Running scale of a signed error, so that no threshold depends on the scale of rewards.
+
+    Equation:
+        b = max(decay, 1/(n+1));  scale += b (|e| - scale);  size += b (|y| - size)
+        unit = max(scale, floor size);  z = clip(e / unit, -limit, limit),  0 where unit is 0
+
+    Shapes:
+        scale, size, unit, count: [P].
+    """
+
+    scale: Tensor
+    size: Tensor
+    unit: Tensor
+    count: Tensor
+    decay: Tensor
+    floor: Tensor
+    limit: Tensor
+
+    def __init__(self, configs: Sequence[SurpriseConfig]) -> None:
+        super().__init__()
+        for name in ("scale", "size", "unit", "count"):
+            self.register_buffer(name, torch.zeros(len(configs)))
+        for name in ("decay", "floor", "limit"):
+            self.register_buffer(name, stack(configs, name), persistent=False)
+
+    def standardise(self, error: Tensor, target: Tensor, due: Tensor | None) -> Tensor:
+        """Take in errors [P] with their targets [P] and return the standardised errors z [P]."""
+        rate = torch.maximum(self.decay, 1 / (self.count + 1))
+        scale = self.scale + rate * (error.abs() - self.scale)
+        size = self.size + rate * (target.abs() - self.size)
+        unit = torch.maximum(scale, self.floor * size)
+        z = (error / unit.clamp_min(torch.finfo(unit.dtype).tiny)).clamp(-self.limit, self.limit)
+        commit(self.scale, scale, due)
+        commit(self.size, size, due)
+        commit(self.unit, unit, due)
+        commit(self.count, self.count + 1, due)
+        return z
+
+
+@final
+class Surprise(Channel):
+    """Every step: z = lss / unit, what every emotion above listens to.
+
+    Adds `surprise` [P] to the signals. See `Standardiser` for the equation.
+    """
+
+    def __init__(self, configs: Sequence[SurpriseConfig]) -> None:
+        super().__init__("surprise", Clock(period=1))
+        self.standardiser = Standardiser(configs)
+
+    @property
+    def unit(self) -> Tensor:
+        """What one standard surprise is worth in units of value, [P]."""
+        return self.standardiser.unit
+
+    def update(self, signals: Signals, due: Tensor | None) -> None:
+        """Standardise this step's local surprise."""
+        signals["surprise"] = self.standardiser.standardise(signals["lss"], signals["target"], due)

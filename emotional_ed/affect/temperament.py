@@ -1,0 +1,59 @@
+"""Temperament: the anchor that mood falls back to, moved by many moods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from emotional_ed.affect.channel import Channel, stack
+from emotional_ed.checks import require_range
+from emotional_ed.memory import write
+from emotional_ed.nested import Clock, Signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemperamentConfig:
+    """Where temperament starts and how slowly it moves."""
+
+    initial: float = 0.0
+    """Temperament at birth, in [-1, 1]."""
+    step_size: float = 0.01
+    """Proximal step size eta of one update toward mood, >= 0."""
+
+    def __post_init__(self) -> None:
+        require_range("TemperamentConfig.initial", self.initial, -1, 1)
+        require_range("TemperamentConfig.step_size", self.step_size, 0)
+
+
+@final
+class Temperament(Channel):
+    """Every episode: a slow memory of mood.
+
+    Equation:
+        A+ = argmin_A  1/2 (A - T)^2 + 1/(2 step_size) (A - A_t)^2      T: mood
+
+    Shapes:
+        M: [P, 1, 1] in [-1, 1].
+    """
+
+    M: Tensor
+    one: Tensor
+    step_size: Tensor
+
+    def __init__(self, configs: Sequence[TemperamentConfig]) -> None:
+        super().__init__("temperament", Clock(event="episode_end"), after=("mood",))
+        self.register_buffer("M", stack(configs, "initial")[:, None, None].clone())
+        self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
+        self.register_buffer("step_size", stack(configs, "step_size"), persistent=False)
+
+    def observe(self, signals: Signals, active: Tensor | None) -> None:
+        """Show the temperament."""
+        signals["temperament"] = self.M[:, 0, 0]
+
+    def update(self, signals: Signals, due: Tensor | None) -> None:
+        """Move a little toward the mood at the episode's end."""
+        write(self.M, self.one, signals["mood"][:, None], self.step_size, mask=due, out=self.M)

@@ -1,0 +1,57 @@
+"""Argument checks whose messages name the argument, what was given and what is expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+def require_range(
+    name: str,
+    value: float,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """Return `value` as a float if it is a number in the interval, else raise `ValueError`.
+
+    Args:
+        name: how the user knows the argument.
+        value: what was given.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        low_open: the lower end itself is refused.
+        high_open: the upper end itself is refused.
+
+    Raises:
+        ValueError: `value` is no number, NaN, or outside the interval.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    too_low = number <= low if low_open else number < low
+    too_high = number >= high if high_open else number > high
+    if math.isnan(number) or too_low or too_high:
+        left = "(" if low_open or low == -math.inf else "["
+        right = ")" if high_open or high == math.inf else "]"
+        raise ValueError(f"{name}: got {value!r}, expected a number in {left}{low:g}, {high:g}{right}")
+    return number
+
+
+def require_int(name: str, value: Any, low: int) -> int:
+    """Return `value` as an int of at least `low`, else raise `ValueError`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < low:
+        raise ValueError(f"{name}: got {value!r}, expected an integer of at least {low}")
+    return int(value)
+
+
+def require_choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return `value` if it is one of `choices`, else raise `ValueError`."""
+    allowed = sorted(choices)
+    if value not in allowed:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(allowed)}")
+    return value

@@ -1,0 +1,97 @@
+"""A memory with its state in buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from emotional_ed.checks import require_choice, require_int, require_range
+from emotional_ed.memory._onehot import read_onehot, write_onehot
+from emotional_ed.memory._rules import Rate, read, write
+
+
+@final
+class AssociativeMemory(nn.Module):
+    """A batch of memories from keys to values, held in the buffer `M` and written in place.
+
+    Equation:
+        M+ = argmin_X  L(X; k, v) + lambda/2 |X - A|^2 + 1/(2 eta) |X - M|^2      (see `write`)
+
+    Keys are vectors [..., K], or int64 indices [...] that stand for one-hot vectors.
+
+    Args:
+        value_dim: V.
+        key_dim: K.
+        batch: leading dimensions, e.g. `(P,)` for a population.
+        eta: default step size, >= 0.
+        objective: "l2" or "dot".
+        solver: "prox" or "grad".
+        ridge: retention >= 0 toward `anchor`; vector keys only.
+        anchor: what the memory falls back to, [*batch, V, K]; zeros if None.
+        initial: the value of every entry at first.
+        device: where the buffers live.
+        dtype: float32 or wider.
+
+    Shapes:
+        M: [*batch, V, K].
+
+    Raises:
+        ValueError: a size, name or number is out of range.
+    """
+
+    M: Tensor
+    anchor: Tensor | None
+
+    def __init__(
+        self,
+        value_dim: int,
+        key_dim: int,
+        *,
+        batch: Sequence[int] = (),
+        eta: float = 1.0,
+        objective: str = "l2",
+        solver: str = "prox",
+        ridge: float = 0.0,
+        anchor: Tensor | None = None,
+        initial: float = 0.0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        shape = (*batch, require_int("value_dim", value_dim, 1), require_int("key_dim", key_dim, 1))
+        self.eta = require_range("eta", eta, 0.0)
+        self.objective = require_choice("objective", objective, ("l2", "dot"))
+        self.solver = require_choice("solver", solver, ("prox", "grad"))
+        self.ridge = require_range("ridge", ridge, 0.0)
+        if anchor is not None and tuple(anchor.shape) != shape:
+            raise ValueError(f"anchor: got shape {list(anchor.shape)}, expected {list(shape)}")
+        self.register_buffer("M", torch.full(shape, initial, device=device, dtype=dtype))
+        self.register_buffer("anchor", None if anchor is None else anchor.to(self.M).clone())
+
+    def read(self, key: Tensor) -> Tensor:
+        """Recall the values [..., V] for keys [..., K], or for one-hot indices [...]."""
+        return read(self.M, key) if key.is_floating_point() else read_onehot(self.M, key)
+
+    @torch.no_grad()
+    def write(
+        self, key: Tensor, value: Tensor, eta: Rate | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Write in place and return the local surprise [..., V] that the values were to the memory."""
+        rate = self.eta if eta is None else eta
+        if key.is_floating_point():
+            _, lss = write(
+                self.M, key, value, rate, objective=self.objective, solver=self.solver, ridge=self.ridge,
+                anchor=self.anchor, mask=mask, out=self.M,
+            )  # fmt: skip
+            return lss
+        if self.objective != "l2" or self.ridge:
+            raise ValueError("key: got one-hot indices, expected vectors (dot objective, or a ridge)")
+        _, lss = write_onehot(self.M, key, value, rate, solver=self.solver, mask=mask, out=self.M)
+        return lss
+
+    def extra_repr(self) -> str:
+        """Name the shape and the rule in `print(module)`."""
+        return f"{list(self.M.shape)}, objective={self.objective!r}, solver={self.solver!r}, ridge={self.ridge:g}"

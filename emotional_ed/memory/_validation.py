@@ -1,0 +1,101 @@
+"""What every memory checks at its public boundary; shapes always, values on request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from emotional_ed.checks import require_range
+
+_check_values = False
+
+
+@contextlib.contextmanager
+def value_checks(enabled: bool = True) -> Iterator[None]:
+    """Check, inside the block, that all numbers given to memories are finite and step sizes >= 0.
+
+    Off by default, because looking at values makes a GPU wait. Shapes and dtypes are always checked.
+
+    Example:
+        >>> import torch
+        >>> from emotional_ed.memory import value_checks, write
+        >>> with value_checks():
+        ...     write(torch.zeros(1, 2), torch.tensor([1.0, float("nan")]), torch.ones(1), 0.5)
+        Traceback (most recent call last):
+        ...
+        ValueError: k: got a tensor with 1 non-finite of 2 entries, expected finite numbers
+    """
+    global _check_values
+    before, _check_values = _check_values, enabled
+    try:
+        yield
+    finally:
+        _check_values = before
+
+
+def check_memory(M: Tensor) -> None:
+    """Raise `ValueError` unless `M` is a floating tensor of shape [..., V, K]."""
+    if not isinstance(M, Tensor) or M.ndim < 2 or not M.is_floating_point():
+        raise ValueError(f"M: got {describe(M)}, expected a floating-point tensor of shape [..., V, K]")
+
+
+def check_vector(name: str, vector: Tensor, M: Tensor, axis: int) -> None:
+    """Raise `ValueError` unless `vector` [..., K or V] fits `M` in size, dtype, device and batch shape."""
+    letter = "V" if axis == -2 else "K"
+    size = M.shape[axis]
+    if not isinstance(vector, Tensor) or vector.ndim < 1 or vector.shape[-1] != size:
+        raise ValueError(f"{name}: got {describe(vector)}, expected shape [..., {letter}={size}]")
+    if vector.dtype != M.dtype or vector.device != M.device:
+        raise ValueError(f"{name}: got {describe(vector)}, expected {M.dtype} on {M.device} as M is")
+    check_finite(name, vector)
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Raise `ValueError` if value checks are on and `tensor` holds NaN or infinity."""
+    if _check_values and not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise ValueError(
+            f"{name}: got a tensor with {bad} non-finite of {tensor.numel()} entries, expected finite numbers"
+        )
+
+
+def check_rate(name: str, rate: float | Tensor, M: Tensor) -> Tensor:
+    """Return a step size or ridge as a tensor broadcastable against `M` [..., V, K]: [..., 1, 1 or K].
+
+    A number is checked always, a tensor's values under `value_checks`.
+    """
+    if not isinstance(rate, Tensor):
+        require_range(name, rate, 0.0, float("inf"))
+        return torch.as_tensor(rate, dtype=M.dtype, device=M.device)
+    if rate.dtype != M.dtype or rate.device != M.device:
+        raise ValueError(f"{name}: got {describe(rate)}, expected {M.dtype} on {M.device} as M is")
+    if _check_values and not bool((rate >= 0).all()):
+        raise ValueError(f"{name}: got a smallest entry of {rate.min().item():g}, expected numbers >= 0")
+    batch = M.ndim - 2
+    if rate.ndim <= batch:
+        return rate[..., None, None]
+    if rate.ndim == batch + 1 and rate.shape[-1] == M.shape[-1]:
+        return rate[..., None, :]
+    raise ValueError(f"{name}: got {describe(rate)}, expected one number a memory, or one a feature [..., K]")
+
+
+def check_mask(mask: Tensor, M: Tensor) -> Tensor:
+    """Return a mask as a boolean tensor broadcastable against `M`: per memory [...], or per row [..., V]."""
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask: got {describe(mask)}, expected a tensor of torch.bool")
+    batch = M.ndim - 2
+    if mask.ndim <= batch:
+        return mask[..., None, None]
+    if mask.ndim == batch + 1 and mask.shape[-1] == M.shape[-2]:
+        return mask[..., None]
+    raise ValueError(f"mask: got {describe(mask)}, expected one entry a memory [...], or one a row [..., V]")
+
+
+def describe(thing: object) -> str:
+    """Say what a thing is, for messages: a tensor's dtype, shape and device, or the type's name."""
+    if isinstance(thing, Tensor):
+        return f"a tensor {thing.dtype} {list(thing.shape)} on {thing.device}"
+    return f"{type(thing).__name__} {thing!r}"

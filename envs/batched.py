@@ -1,0 +1,161 @@
+"""Many copies of a world stepped by one tensor program, on the agent's device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, final, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from emotional_ed.envs.tabular_model import TabularModel
+from emotional_ed.streams import Streams
+
+
+class BatchedStep(NamedTuple):
+    """What one step of every copy gives; ended copies are reset within the step."""
+
+    observation: Tensor
+    """[P] int64, what to act on next (a new episode's first where one ended)."""
+    final_observation: Tensor
+    """[P] int64, what the action led to, before any reset."""
+    reward: Tensor
+    """[P] float32."""
+    terminated: Tensor
+    """[P] bool, in Gymnasium's sense."""
+    truncated: Tensor
+    """[P] bool, in Gymnasium's sense."""
+    catastrophe: Tensor
+    """[P] bool, for reports only: agents must not look."""
+
+
+@runtime_checkable
+class BatchedEnv(Protocol):
+    """What a population learns on: P copies with discrete spaces, stepped together."""
+
+    env_id: str
+    num_envs: int
+    observations: int
+    actions: int
+
+    def reset(self, seeds: Sequence[int]) -> Tensor:
+        """Start every copy with its own seed and return observations [P]."""
+        ...
+
+    def step(self, action: Tensor) -> BatchedStep:
+        """Take actions [P]."""
+        ...
+
+    def state(self) -> dict[str, Tensor] | None:
+        """Return all there is to restore, or None if the world cannot be restored."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
+        """Go back to a state and return its observations [P]."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+@final
+class BatchedTabularEnv:
+    """P copies of a `TabularModel`; copy p behaves the same alone and in company.
+
+    Args:
+        model: the tables.
+        num_envs: P.
+        env_id: the id that it stands for.
+        max_episode_steps: steps after which an episode is truncated.
+        device: where tables and states live.
+    """
+
+    def __init__(
+        self,
+        model: TabularModel,
+        num_envs: int,
+        *,
+        env_id: str = "",
+        max_episode_steps: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.model = model
+        self.env_id = env_id
+        self.num_envs = num_envs
+        self.max_episode_steps = max_episode_steps
+        self.device = torch.device(device)
+        self.contexts, self.states, self.actions, self.outcomes = model.shape
+        self.observations = model.observations
+        cumulative = model.probability.cumsum(-1).reshape(-1, self.outcomes)[:, :-1]
+        self._cumulative = torch.as_tensor(cumulative, dtype=torch.float32, device=self.device)
+        self._next_state = self._table(model.next_state, torch.int64)
+        self._reward = self._table(model.reward, torch.float32)
+        self._terminated = self._table(model.terminated, torch.bool)
+        self._catastrophe = self._table(model.catastrophe, torch.bool)
+        self._observation = self._table(model.observation, torch.int64)
+        self._start = self._table(model.start, torch.int64)
+        self._streams = Streams([0] * num_envs, 2, purpose=1, device=device)
+        self._state = self._elapsed = self._episode = torch.zeros(num_envs, dtype=torch.int64, device=device)
+
+    def _table(self, array: object, dtype: torch.dtype) -> Tensor:
+        return torch.as_tensor(array, dtype=dtype, device=self.device).reshape(-1)
+
+    def reset(self, seeds: Sequence[int]) -> Tensor:
+        """Start every copy at its first episode."""
+        self._streams = Streams(seeds, 2, purpose=1, device=self.device)
+        self._state = self._draw_start(self._streams.next()[:, 1])
+        self._elapsed = torch.zeros_like(self._state)
+        self._episode = torch.zeros_like(self._state)
+        return self._observation[self._state]
+
+    def step(self, action: Tensor) -> BatchedStep:
+        """Take actions [P] in [0, A); ended copies start their next episode."""
+        uniform = self._streams.next()  # [P, 2]
+        row = self._state * self.actions + action
+        if self.contexts > 1:
+            context = (self._episode // self.model.episodes_per_context) % self.contexts
+            row = row + context * (self.states * self.actions)
+        if self.outcomes > 1:
+            outcome = (uniform[:, :1] >= self._cumulative[row]).sum(-1)
+            row = row * self.outcomes + outcome
+        reached, terminated = self._next_state[row], self._terminated[row]
+        self._elapsed = self._elapsed + 1
+        truncated = (self._elapsed >= self.max_episode_steps) & ~terminated
+        done = terminated | truncated
+        self._elapsed = self._elapsed.masked_fill(done, 0)
+        self._episode = self._episode + done
+        self._state = torch.where(done, self._draw_start(uniform[:, 1]), reached)
+        return BatchedStep(
+            self._observation[self._state],
+            self._observation[reached],
+            self._reward[row],
+            terminated,
+            truncated,
+            self._catastrophe[row],
+        )
+
+    def _draw_start(self, uniform: Tensor) -> Tensor:
+        return self._start[(uniform * len(self._start)).to(torch.int64)]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return states, clocks and the position in the random streams."""
+        position = torch.tensor(self._streams.position)
+        return {
+            "state": self._state,
+            "elapsed": self._elapsed,
+            "episode": self._episode,
+            "position": position,
+        }
+
+    def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
+        """Go back to what `state` returned."""
+        self._streams = Streams(seeds, 2, purpose=1, device=self.device)
+        self._streams.position = int(state["position"])
+        self._state = state["state"].to(self.device).clone()
+        self._elapsed = state["elapsed"].to(self.device).clone()
+        self._episode = state["episode"].to(self.device).clone()
+        return self._observation[self._state]
+
+    def close(self) -> None:
+        """Hold nothing."""

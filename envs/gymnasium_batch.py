@@ -1,0 +1,125 @@
+"""Any Gymnasium vector environment with discrete spaces, seen as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emotional_ed.envs.batched import BatchedStep
+
+
+@final
+class GymnasiumBatch:
+    """Adapter from a Gymnasium vector environment to `BatchedEnv`.
+
+    Args:
+        envs: with discrete single spaces and autoreset mode SAME_STEP.
+        env_id: the id that it stands for.
+        device: where tensors go.
+
+    Raises:
+        ValueError: spaces are not discrete, or the autoreset mode is another.
+    """
+
+    def __init__(
+        self, envs: VectorEnv[Any, Any, Any], *, env_id: str = "", device: torch.device | str = "cpu"
+    ) -> None:
+        mode = envs.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.SAME_STEP:
+            raise ValueError(
+                f"env: got a vector environment with autoreset mode {getattr(mode, 'value', mode)}, expected "
+                "SameStep: gymnasium.make_vec(..., vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP})"
+            )
+        self._observed = _discrete("observation", envs.single_observation_space)
+        self._acted = _discrete("action", envs.single_action_space)
+        self.envs = envs
+        self.env_id = env_id
+        self.num_envs = envs.num_envs
+        self.observations = int(self._observed.n)
+        self.actions = int(self._acted.n)
+        self.device = torch.device(device)
+        self._steps = 0
+
+    def reset(self, seeds: Sequence[int]) -> Tensor:
+        """Reset every copy with its own seed."""
+        self._steps = 0
+        observation, _ = self.envs.reset(seed=list(seeds))  # type: ignore[arg-type]
+        return self._tensor(self._checked(observation))
+
+    def step(self, action: Tensor) -> BatchedStep:
+        """Step all copies.
+
+        Raises:
+            ValueError: a reward is not finite, or an observation is outside its space.
+        """
+        self._steps += 1
+        actions = action.cpu().numpy() + self._acted.start
+        observation, reward, terminated, truncated, info = self.envs.step(actions)
+        observation = self._checked(observation)
+        rewards = np.asarray(reward, dtype=np.float64)
+        if not np.isfinite(rewards).all():
+            bad = int(np.flatnonzero(~np.isfinite(rewards))[0])
+            raise ValueError(
+                f"reward: got {rewards[bad]} from copy {bad} of {self.env_id or self.envs} at step "
+                f"{self._steps}, expected a finite number"
+            )
+        done = terminated | truncated
+        final = observation.copy()
+        for copy in np.flatnonzero(done):
+            final[copy] = self._checked(np.asarray([info["final_obs"][copy]]))[0]
+        return BatchedStep(
+            self._tensor(observation),
+            self._tensor(final),
+            self._tensor(rewards.astype(np.float32)),
+            self._tensor(terminated),
+            self._tensor(truncated),
+            self._tensor(self._catastrophe(info, done)),
+        )
+
+    def _catastrophe(self, info: Mapping[str, Any], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        flags = np.zeros(self.num_envs, dtype=np.bool_)
+        flags |= np.asarray(info.get("catastrophe", flags), dtype=np.bool_)
+        final = info.get("final_info")
+        if isinstance(final, Mapping) and "catastrophe" in final:
+            flags = np.where(done, np.asarray(final["catastrophe"], dtype=np.bool_), flags)
+        return flags
+
+    def _checked(self, observation: Any) -> NDArray[np.int64]:
+        numbers = np.asarray(observation, dtype=np.float64)
+        valid = np.isfinite(numbers) & (numbers == np.floor(numbers))
+        valid &= (numbers >= self._observed.start) & (numbers < self._observed.start + self._observed.n)
+        if not valid.all():
+            bad = numbers[~valid].ravel()[0]
+            raise ValueError(
+                f"observation: got {bad:g} from {self.env_id or self.envs} at step {self._steps}, "
+                f"expected an element of {self._observed}"
+            )
+        return numbers.astype(np.int64) - int(self._observed.start)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.array(array)).to(self.device)
+
+    def state(self) -> None:
+        """Return None: other people's environments cannot be restored in general."""
+        return None
+
+    def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
+        """Refuse, because there is nothing to restore from."""
+        raise ValueError(f"env: got {self.env_id or self.envs}, expected an environment that can be restored")
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.envs.close()
+
+
+def _discrete(name: str, space: Any) -> spaces.Discrete:
+    if not isinstance(space, spaces.Discrete):
+        raise ValueError(f"{name}_space: got {space}, expected Discrete (this agent keeps a table)")
+    return space

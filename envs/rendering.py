@@ -1,0 +1,31 @@
+"""Maps of grid worlds as text and as images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLOURS = {
+    "#": (52, 58, 64),  # wall
+    ".": (241, 243, 245),  # floor
+    "A": (34, 139, 230),  # agent
+    "+": (64, 192, 87),  # good
+    "-": (224, 49, 49),  # bad
+    "D": (230, 119, 0),  # door
+    "e": (150, 242, 215),  # side exit
+}
+
+
+def write_grid(rows: Sequence[str]) -> str:
+    """Return the map as text, one line a row."""
+    return "\n".join(rows) + "\n"
+
+
+def draw_grid(rows: Sequence[str], cell: int = 32) -> NDArray[np.uint8]:
+    """Return the map as an image [H, W, 3], one coloured square of `cell` pixels a character."""
+    image = np.array([[_COLOURS[mark] for mark in row] for row in rows], dtype=np.uint8)
+    image = image.repeat(cell, axis=0).repeat(cell, axis=1)
+    image[::cell] = image[:, ::cell] = 206  # thin lines between cells
+    return image

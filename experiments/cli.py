@@ -1,0 +1,142 @@
+"""The command `emotional-ed`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code (2 for bad input, 130 after Ctrl-C)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ValueError as error:
+        print(f"emotional-ed: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        print(f"emotional-ed: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("emotional-ed: interrupted; what was finished is saved", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emotional-ed", description="Affective reinforcement learning.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("train", help="train one agent or population into a run folder")
+    _add_task(one)
+    one.add_argument("--agent", default="emotional-q", help="name of the agent (see: emotional-ed list)")
+    one.add_argument("--level", type=int, default=2, help="highest level of affect: 0, 1 or 2 (default 2)")
+    one.add_argument("--population", type=int, default=1, help="members, with seeds S, S+1, ... (default 1)")
+    one.add_argument("--seed", type=int, default=0, help="seed of the first member (default 0)")
+    one.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    one.set_defaults(run=_train)
+
+    several = commands.add_parser("ablate", help="train the ladder of levels and compare its arms")
+    _add_task(several)
+    several.add_argument("--seeds", type=int, default=30, help="seeds of each arm (default 30)")
+    several.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
+    several.add_argument(
+        "--arms", default="ladder", help="ladder, or all for leave-one-out too (default ladder)"
+    )
+    several.add_argument("--jobs", type=int, default=1, help="arms trained at the same time (default 1)")
+    several.add_argument("--backend", default="local", help="where jobs run: local (default)")
+    several.set_defaults(run=_ablate)
+
+    known = commands.add_parser("list", help="list environments, agents and arms")
+    known.set_defaults(run=_list)
+    return parser
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("env_id", metavar="ENV_ID", help="Gymnasium id, e.g. EmotionalED/RecurringRegimes-v0")
+    parser.add_argument("--steps", type=int, default=10_000, help="steps of each member (default 10000)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new or empty folder for the results")
+    parser.add_argument("--step-size", type=float, default=0.1, help="of level 0, in [0, 1] (default 0.1)")
+    parser.add_argument("--discount", type=float, default=0.99, help="in [0, 1] (default 0.99)")
+    parser.add_argument(
+        "--exploration", type=float, default=0.1, help="probability of a random action (default 0.1)"
+    )
+    parser.add_argument(
+        "--catastrophe-reward", type=float, default=None, metavar="R",
+        help="count a reward of at most R as a catastrophe in the report",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from emotional_ed.affect import AffectConfig
+    from emotional_ed.experiments.train import TrainSpec, train
+
+    spec = TrainSpec(
+        env_id=arguments.env_id,
+        steps=arguments.steps,
+        agent=arguments.agent,
+        affect=AffectConfig.levels(arguments.level),
+        population=arguments.population,
+        seed=arguments.seed,
+        step_size=arguments.step_size,
+        discount=arguments.discount,
+        exploration=arguments.exploration,
+        catastrophe_reward=arguments.catastrophe_reward,
+        device=arguments.device,
+    )
+    folder = train(spec, arguments.out, progress_bar=not arguments.quiet)
+    print(f"finished: {folder}\ncurves:   tensorboard --logdir {folder}")
+    return 0
+
+
+def _ablate(arguments: argparse.Namespace) -> int:
+    from emotional_ed.analysis import markdown_table
+    from emotional_ed.checks import require_choice
+    from emotional_ed.experiments.arms import LADDER, leave_one_out
+    from emotional_ed.experiments.study import Study, run_study
+
+    require_choice("arms", arguments.arms, ("ladder", "all"))
+    arms = {**LADDER, **(leave_one_out() if arguments.arms == "all" else {})}
+    study = Study(
+        env_id=arguments.env_id,
+        seeds=arguments.seeds,
+        steps=arguments.steps,
+        arms=arms,
+        first_seed=arguments.seed,
+        step_size=arguments.step_size,
+        discount=arguments.discount,
+        exploration=arguments.exploration,
+        catastrophe_reward=arguments.catastrophe_reward,
+    )
+    summaries = run_study(
+        study, arguments.out, jobs=arguments.jobs, backend=arguments.backend, progress_bar=not arguments.quiet
+    )
+    print(markdown_table(summaries))
+    print("IQM over seeds with 95 % bootstrap intervals. All arms share step size, discount and exploration,")
+    print("which were given, not tuned here.")
+    print(f"curves:   tensorboard --logdir {arguments.out}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from emotional_ed.envs.registration import ENV_IDS
+    from emotional_ed.experiments.arms import LADDER, leave_one_out
+    from emotional_ed.experiments.train import AGENTS
+
+    for title, names in (
+        ("environments (and every Gymnasium id with Discrete spaces)", ENV_IDS),
+        ("agents", AGENTS),
+        ("arms", (*LADDER, *leave_one_out())),
+    ):
+        print(f"{title}:")
+        for name in names:
+            print(f"  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,449 @@
+"""Each part of affect: hand-computed values, that it changes behaviour, and what it must not do."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from emotional_ed.affect import (
+    AffectConfig,
+    AffectSystem,
+    AngerConfig,
+    ArousalConfig,
+    Drive,
+    Experience,
+    FearConfig,
+    MoodConfig,
+    RecallConfig,
+    SurpriseConfig,
+    TemperamentConfig,
+)
+
+STATES, ACTIONS = 4, 3
+
+
+def system(config: AffectConfig, population: int = 1) -> AffectSystem:
+    return AffectSystem(config, population, actions=ACTIONS, keys=STATES)
+
+
+def experience(
+    *,
+    lss: float | list[float] | Tensor = 0.0,
+    target: float = 1.0,
+    key: int = 0,
+    next_key: int = 1,
+    action: int = 0,
+    greedy: bool = True,
+    terminated: bool = False,
+    done: bool = False,
+    population: int = 1,
+) -> Experience:
+    actions = torch.full((population,), action)
+    surprise = torch.as_tensor(lss, dtype=torch.float32).expand(population).clone()
+    return Experience(
+        key=torch.full((population,), key),
+        next_key=torch.full((population,), next_key),
+        action=actions,
+        chosen=torch.nn.functional.one_hot(actions, ACTIONS).bool(),
+        greedy=torch.full((population,), greedy),
+        moved=torch.full((population,), key != next_key),
+        terminated=torch.full((population,), terminated),
+        done=torch.full((population,), done or terminated),
+        target=torch.full((population,), target),
+        lss=surprise,
+    )
+
+
+# ---------------------------------------------------------------- surprise
+
+
+def test_surprise_by_hand() -> None:
+    nest = system(AffectConfig(arousal=ArousalConfig()))
+    nest.appraise(experience(lss=2.0, target=1.0))  # scale 2, size 1: z = 1
+    assert nest.signals["surprise"].item() == 1.0
+    nest.appraise(experience(lss=-4.0, target=1.0))  # rate 1/2: scale 3, z = -4/3
+    assert nest.signals["surprise"].item() == pytest.approx(-4 / 3)
+    for _ in range(200):
+        nest.appraise(experience(lss=0.0, target=1.0))
+    nest.appraise(experience(lss=9.0, target=1.0))
+    assert nest.signals["surprise"].item() == 3.0  # clipped
+
+
+def test_surprise_below_the_floor_is_small() -> None:
+    nest = system(AffectConfig(arousal=ArousalConfig(), surprise=SurpriseConfig(floor=0.1)))
+    for _ in range(300):
+        nest.appraise(experience(lss=1e-6, target=5.0))
+    assert nest.signals["surprise"].item() == pytest.approx(1e-6 / 0.5, rel=1e-3)
+
+
+@given(st.integers(-8, 8), st.integers(0, 100))
+def test_affect_does_not_depend_on_the_scale_of_rewards(power: int, seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    one, other = system(AffectConfig.levels(2)), system(AffectConfig.levels(2))
+    for t in range(60):
+        lss, target = torch.randn(2, generator=g).tolist()
+        kind = {"key": t % 4, "next_key": (t // 2) % 4, "done": t % 10 == 9}
+        one.appraise(experience(lss=lss, target=target, **kind))  # type: ignore[arg-type]
+        other.appraise(experience(lss=lss * 2.0**power, target=target * 2.0**power, **kind))  # type: ignore[arg-type]
+        for name in ("surprise", "arousal", "fear", "anger", "mood", "displeasure", "step_factor"):
+            assert torch.equal(one.signals[name], other.signals[name]), name
+
+
+# ---------------------------------------------------------------- arousal
+
+
+def mean_arousal(errors: Tensor) -> float:
+    nest = system(AffectConfig(arousal=ArousalConfig()), errors.shape[1])
+    levels = []
+    for row in errors:
+        nest.appraise(experience(lss=row, population=errors.shape[1]))
+        levels.append(nest.signals["arousal"])
+    return float(torch.stack(levels).mean())
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "two-point", "uniform", "rare"])
+def test_noise_without_change_does_not_arouse_but_change_does(kind: str) -> None:
+    g = torch.Generator().manual_seed(1)
+    shape = (1500, 64)
+    noise = {
+        "gaussian": torch.randn(shape, generator=g),
+        "two-point": torch.randint(2, shape, generator=g) * 2.0 - 1,
+        "uniform": torch.rand(shape, generator=g) * 2 - 1,
+        "rare": (torch.rand(shape, generator=g) < 0.05) * torch.randn(shape, generator=g),
+    }[kind]
+    assert mean_arousal(noise) < 0.01
+    assert mean_arousal(noise * 5) < 0.01  # louder noise is noise too
+    assert mean_arousal(noise + 1.5 * noise.abs().mean() * 3) > 0.2
+
+
+def test_arousal_by_hand_and_its_effect() -> None:
+    nest = system(
+        AffectConfig(arousal=ArousalConfig(allowance=0.0, threshold=2.0, step_gain=3.0, exploration_gain=1.0))
+    )
+    for _ in range(3):
+        factor = nest.appraise(experience(lss=1.0))  # z = 1 each: up = 3, excess (3 - 2)/2
+    assert nest.signals["arousal"].item() == 0.5
+    assert factor is not None
+    assert factor.item() == 2.5
+    drive = nest.modulate(torch.tensor([0]))
+    assert drive.exploration is not None
+    assert drive.exploration.item() == 1.5
+
+
+# ---------------------------------------------------------------- fear
+
+
+def frighten(config: FearConfig, times: int = 1) -> AffectSystem:
+    nest = system(AffectConfig(fear=config))
+    for _ in range(100):
+        nest.appraise(experience(lss=0.1, key=2, next_key=3))
+    for _ in range(times):
+        nest.appraise(experience(lss=-50.0, key=0, next_key=1, action=1, terminated=True))
+    return nest
+
+
+def fear_of(nest: AffectSystem, state: int) -> Tensor:
+    return nest.level("fear").memory.M[0, :, state]
+
+
+def test_fear_remembers_where_the_bad_surprise_came_from() -> None:
+    nest = frighten(FearConfig(step_size=0.5))
+    assert fear_of(nest, 0).tolist() == [0.0, 0.5, 0.0]
+    assert fear_of(nest, 2).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_fear_spreads_back_only_if_there_is_no_way_around() -> None:
+    nest = frighten(FearConfig(step_size=1.0, discount=0.5))
+    nest.appraise(experience(key=3, next_key=0, action=2))
+    assert fear_of(nest, 3)[2] == 0.0  # state 0 has two harmless actions
+    for action in (0, 2):
+        for _ in range(100):
+            nest.appraise(experience(lss=0.1, key=2, next_key=3))
+        nest.appraise(experience(lss=-50.0, key=0, next_key=1, action=action, terminated=True))
+    nest.appraise(experience(key=3, next_key=0, action=2))
+    assert fear_of(nest, 3)[2] == 0.5  # discount * min over the actions in state 0
+
+
+def test_fear_extinguishes_when_nothing_happens_any_more() -> None:
+    nest = frighten(FearConfig())
+    start = float(fear_of(nest, 0)[1])
+    for _ in range(30):
+        nest.appraise(experience(lss=0.0, key=0, next_key=1, action=1))
+    assert float(fear_of(nest, 0)[1]) < 0.01 * start
+
+
+def test_fear_changes_the_greedy_choice_and_what_is_explored() -> None:
+    drive = frighten(FearConfig(caution=4.0, avoidance=1.0), times=20).modulate(torch.tensor([0]))
+    assert drive.aversion is not None
+    assert drive.avoidance is not None
+    assert drive.aversion[0].argmax() == 1
+    assert drive.aversion[0, 1] > 0
+    assert drive.avoidance[0].tolist() == pytest.approx(
+        [0.0, float(fear_of(frighten(FearConfig(), 20), 0)[1]), 0.0]
+    )
+
+
+def test_ordinary_noise_hardly_frightens() -> None:
+    g = torch.Generator().manual_seed(0)
+    nest = system(AffectConfig(fear=FearConfig()), 64)
+    for _ in range(1000):
+        nest.appraise(experience(lss=torch.randn(64, generator=g), population=64))
+    assert float(nest.level("fear").memory.M.max(-1).values.max(-1).values.mean()) < 0.1
+
+
+# ---------------------------------------------------------------- anger
+
+
+def push(nest: AffectSystem, opens_at: int | None, limit: int = 100) -> int:
+    """Push a door as long as anger asks for it; return the pushes made."""
+    for count in range(1, limit + 1):
+        opened = count == opens_at
+        nest.appraise(experience(key=0, next_key=1 if opened else 0, action=2, terminated=opened))
+        drive = nest.modulate(torch.tensor([0]))
+        assert drive.persist is not None
+        if opened or not bool(drive.persist):
+            if not opened:
+                nest.appraise(experience(key=0, next_key=1, action=0))  # walks away
+            return count
+    raise AssertionError("anger does not end")
+
+
+def test_anger_repeats_when_blocked_up_to_its_cap() -> None:
+    nest = system(AffectConfig(anger=AngerConfig(cap=6)))
+    assert push(nest, opens_at=None) == 6
+    assert push(system(AffectConfig(anger=AngerConfig(cap=6))), opens_at=4) == 4
+
+
+def test_a_goal_that_never_opens_does_not_trap() -> None:
+    nest = system(AffectConfig(anger=AngerConfig()))
+    pushes = [push(nest, opens_at=None) for _ in range(12)]
+    assert pushes[0] == 10
+    assert pushes == sorted(pushes, reverse=True)
+    assert pushes[-1] == 1  # one push, and away
+
+
+def test_a_goal_that_opens_keeps_its_efficacy() -> None:
+    nest = system(AffectConfig(anger=AngerConfig()))
+    for _ in range(20):
+        assert push(nest, opens_at=8) == 8
+    assert nest.level("anger").memory.M[0, 2, 0] == 1.0
+
+
+def test_anger_needs_an_action_that_was_meant_to_work() -> None:
+    nest = system(AffectConfig(anger=AngerConfig()))
+    nest.appraise(experience(key=0, next_key=0, greedy=False))
+    drive = nest.modulate(torch.tensor([0]))
+    assert drive.persist is not None
+    assert not bool(drive.persist)
+    assert nest.signals["anger"].item() == 0
+
+
+def test_anger_level_rises_while_blocked_bends_the_step_and_calms_down() -> None:
+    nest = system(AffectConfig(anger=AngerConfig(rate=0.5, step_gain=-0.5)))
+    factor = nest.appraise(experience(key=0, next_key=0))
+    assert nest.signals["anger"].item() == 0.5
+    assert factor is not None
+    assert factor.item() == 0.75
+    for _ in range(30):
+        nest.appraise(experience(key=0, next_key=1))
+    assert nest.signals["anger"].item() < 1e-6
+
+
+# ---------------------------------------------------------------- mood and temperament
+
+MOODY = AffectConfig(
+    mood=MoodConfig(period=5, step_size=1.0, ridge=0.5, midpoint=0.25), temperament=TemperamentConfig()
+)
+
+
+def test_mood_by_hand() -> None:
+    nest = system(dataclasses.replace(MOODY, temperament=TemperamentConfig(initial=0.2)))
+    for t in range(5):
+        assert nest.level("mood").M.item() == pytest.approx(0.2), t
+        nest.appraise(experience(lss=-1.0))  # z = -1 each
+    # y = -1/1.25 = -0.8; minimum of 1/2(T+.8)^2 + 1/4(T-.2)^2 + 1/2(T-.2)^2
+    assert nest.level("mood").M.item() == pytest.approx((-0.8 + 0.5 * 0.2 + 0.2) / 2.5)
+
+
+def test_mood_falls_back_to_temperament_and_temperament_follows_mood() -> None:
+    nest = system(dataclasses.replace(MOODY, temperament=TemperamentConfig(initial=-0.3, step_size=0.1)))
+    for _ in range(400):
+        nest.appraise(experience(lss=0.0))
+    settled = nest.level("mood").M.item()
+    assert settled == pytest.approx(-0.3 * 0.5 / 1.5, abs=1e-4)  # between 0 (no surprise) and temperament
+    assert nest.level("temperament").M.item() == pytest.approx(-0.3)  # no episode ended
+    nest.appraise(experience(done=True))
+    expected = (-0.3 + 0.1 * settled) / 1.1
+    assert nest.level("temperament").M.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_noise_without_change_leaves_mood_near_temperament_but_losses_do_not() -> None:
+    g = torch.Generator().manual_seed(0)
+    noisy, losing = (system(dataclasses.replace(MOODY, mood=MoodConfig()), 64) for _ in range(2))
+    for _ in range(2000):
+        noise = torch.randn(64, generator=g)
+        noisy.appraise(experience(lss=noise, population=64))
+        losing.appraise(experience(lss=noise - 0.5, population=64))
+    assert abs(float(noisy.signals["mood"].mean())) < 0.1
+    assert float(losing.signals["mood"].mean()) < -0.4
+
+
+def test_a_bad_mood_explores_more() -> None:
+    nest = system(dataclasses.replace(MOODY, mood=MoodConfig(period=1, exploration_gain=0.5)))
+    for _ in range(50):
+        nest.appraise(experience(lss=-1.0))
+    drive = nest.modulate(torch.tensor([0]))
+    assert drive.exploration is not None
+    assert drive.exploration.item() > 1.2
+
+
+# ---------------------------------------------------------------- recall
+
+
+def test_sustained_displeasure_recalls_another_memory_and_a_single_loss_does_not() -> None:
+    config = dataclasses.replace(MOODY, recall=RecallConfig(slots=3))
+    nest = system(config)
+    for _ in range(50):
+        nest.appraise(experience(lss=0.2, done=True))
+        nest.appraise(experience(lss=-0.2, done=True))
+    nest.appraise(experience(lss=-1.0, done=True))
+    assert nest.slot is not None
+    assert nest.slot.item() == 0
+    nest.appraise(experience(lss=-1.0, done=True))
+    assert nest.slot.item() == 1
+    for slot in (2, 0):  # still no better: on to the next, and round
+        nest.appraise(experience(lss=-2.0, done=True))
+        nest.appraise(experience(lss=-2.0, done=True))
+        assert nest.slot.item() == slot
+
+
+def test_noise_seldom_switches_memories() -> None:
+    g = torch.Generator().manual_seed(0)
+    nest = system(dataclasses.replace(MOODY, recall=RecallConfig()), 64)
+    switches = torch.zeros(64)
+    before = torch.zeros(64, dtype=torch.int64)
+    for _ in range(1000):
+        nest.appraise(experience(lss=torch.randn(64, generator=g), done=True, population=64))
+        assert nest.slot is not None
+        switches += nest.slot != before
+        before = nest.slot.clone()
+    assert float(switches.mean()) < 15  # in 1000 episodes
+
+
+# ---------------------------------------------------------------- the whole
+
+
+@given(st.integers(0, 1000))
+def test_zero_gains_bend_nothing(seed: int) -> None:
+    quiet = AffectConfig(
+        arousal=ArousalConfig(step_gain=0.0),
+        fear=FearConfig(caution=0.0, avoidance=0.0),
+        anger=AngerConfig(persistence=0.0, step_gain=0.0),
+        mood=MoodConfig(exploration_gain=0.0),
+        temperament=TemperamentConfig(),
+        recall=RecallConfig(slots=1),
+    )
+    nest = system(quiet)
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        key, following, action = (int(i) for i in rng.integers(0, 3, 3))
+        factor = nest.appraise(
+            experience(
+                lss=float(rng.normal()), key=key, next_key=following, action=action, done=rng.random() < 0.1
+            )
+        )
+        assert factor is not None
+        assert factor.item() == 1.0
+        drive = nest.modulate(torch.tensor([key]))
+        neutral = Drive(
+            torch.ones(1), torch.zeros(1, ACTIONS), torch.zeros(1, ACTIONS), torch.zeros(1, dtype=torch.bool)
+        )
+        for name in ("exploration", "aversion", "avoidance", "persist"):
+            assert torch.equal(getattr(drive, name), getattr(neutral, name)), name
+
+
+def test_modulate_changes_no_state() -> None:
+    nest = system(AffectConfig.levels(2))
+    for t in range(30):
+        nest.appraise(experience(lss=(-1.0) ** t, done=t % 7 == 6))
+    before = {name: value.clone() for name, value in nest.state_dict().items()}
+    for state in range(STATES):
+        nest.modulate(torch.tensor([state]))
+    assert all(torch.equal(value, before[name]) for name, value in nest.state_dict().items())
+
+
+def test_level_zero_is_nothing_at_all() -> None:
+    nest = system(AffectConfig.levels(0))
+    assert nest.is_plain
+    assert nest.appraise(experience(lss=-1.0)) is None
+    assert nest.modulate(torch.tensor([0])) == Drive()
+    assert not list(nest.state_dict()) or nest.nest.since.numel() == 0
+
+
+def test_members_may_differ_in_which_parts_they_have() -> None:
+    kinds = [AffectConfig.levels(level) for level in (0, 1, 2)]
+    mixed = AffectSystem(kinds, 3, actions=ACTIONS, keys=STATES)
+    alone = [system(kind) for kind in kinds]
+    for t in range(100):
+        step = experience(lss=(-1.0) ** (t // 9), key=t % 3, next_key=t % 2, done=t % 10 == 9, population=3)
+        factor = mixed.appraise(step)
+        assert factor is not None
+        for i, one in enumerate(alone):
+            single = one.appraise(Experience(*(field[i : i + 1] for field in step)))
+            assert factor[i].item() == (1.0 if single is None else single.item()), (t, i)
+
+
+def test_updates_are_counted_by_level() -> None:
+    nest = system(AffectConfig.levels(2))
+    for t in range(100):
+        nest.appraise(experience(done=t % 20 == 19))
+    counts = {name: int(count) for name, count in nest.nest.update_counts().items()}
+    assert counts == {
+        "surprise": 100, "arousal": 100, "fear": 100, "anger": 100, "mood": 2, "temperament": 5, "recall": 5,
+    }  # fmt: skip
+    assert [level.name for level in nest.nest.order] == list(counts)
+
+
+# ---------------------------------------------------------------- configuration
+
+
+def test_configuration_round_trips_and_names_what_is_wrong() -> None:
+    full = AffectConfig.levels(2)
+    assert AffectConfig.from_dict(full.to_dict()) == full
+    assert AffectConfig.from_dict(AffectConfig.levels(0).to_dict()) == AffectConfig.levels(0)
+    with pytest.raises(ValueError, match="levels: got 3, expected 0, 1 or 2"):
+        AffectConfig.levels(3)
+    with pytest.raises(
+        ValueError, match="temperament: got None, expected a TemperamentConfig because mood needs it"
+    ):
+        AffectConfig(mood=MoodConfig())
+    with pytest.raises(ValueError, match=r"AffectConfig.fear: got 1, expected a FearConfig or None"):
+        AffectConfig(fear=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"parts \['joy'\]"):
+        AffectConfig.from_dict({"joy": None})
+    with pytest.raises(ValueError, match=r"AffectConfig.fear: got fields \['cation'\]"):
+        AffectConfig.from_dict({"fear": {"cation": 1}})
+    with pytest.raises(ValueError, match="one period for the whole population"):
+        AffectSystem([MOODY, dataclasses.replace(MOODY, mood=MoodConfig(period=9))], 2, actions=2, keys=2)
+    with pytest.raises(ValueError, match="expected an AffectConfig or a list of 3"):
+        AffectSystem([full], 3, actions=2, keys=2)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        (SurpriseConfig, "decay", 0.0), (SurpriseConfig, "floor", -1.0), (SurpriseConfig, "limit", float("nan")),
+        (ArousalConfig, "threshold", 0.0), (ArousalConfig, "step_gain", -2.0), (FearConfig, "full", 1.0),
+        (FearConfig, "discount", 1.0), (FearConfig, "avoidance", 1.1), (AngerConfig, "cap", 0),
+        (AngerConfig, "persistence", -0.1), (AngerConfig, "rate", "fast"), (MoodConfig, "period", 2.5),
+        (MoodConfig, "step_size", 0.0), (TemperamentConfig, "initial", 2.0), (RecallConfig, "slots", 0),
+        (RecallConfig, "mood_gain", 1.5),
+    ],
+)  # fmt: skip
+def test_bad_numbers_are_refused_at_construction(part: type, field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{part.__name__}.{field}: got "):
+        part(**{field: value})

@@ -1,0 +1,120 @@
+"""Clocks, order and state of levels."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from emotional_ed.nested import Clock, Level, NestedSystem, Signals, execution_order
+
+
+class Counter(Level):
+    """Adds up an input while it waits, and stores the sum when it is due."""
+
+    total: Tensor
+    stored: Tensor
+
+    def __init__(self, name: str, clock: Clock, population: int = 1, after: tuple[str, ...] = ()) -> None:
+        super().__init__(name, clock, after=after)
+        self.register_buffer("total", torch.zeros(population))
+        self.register_buffer("stored", torch.zeros(population))
+
+    def observe(self, signals: Signals, active: Tensor | None) -> None:
+        self.total += signals["x"] if active is None else signals["x"] * active
+
+    def update(self, signals: Signals, due: Tensor | None) -> None:
+        mask = torch.ones_like(self.total, dtype=torch.bool) if due is None else due
+        self.stored.copy_(torch.where(mask, self.total, self.stored))
+        self.total.masked_fill_(mask, 0)
+        signals[self.name] = self.stored.clone()
+        order = signals.setdefault("order", torch.zeros(0))
+        signals["order"] = torch.cat([order, torch.tensor([float(len(order))])])
+
+
+def names(levels: list[Level]) -> list[str]:
+    return [level.name for level in levels]
+
+
+@given(st.integers(1, 7), st.integers(0, 40))
+def test_fires_exactly_floor_of_steps_over_period(period: int, steps: int) -> None:
+    system = NestedSystem([Counter("slow", Clock(period=period), 2)], 2)
+    for _ in range(steps):
+        system.step({"x": torch.ones(2)})
+    assert system.update_counts()["slow"].tolist() == [steps // period] * 2
+    level = system.levels["slow"]
+    assert level.stored.tolist() == [float(period if steps >= period else 0)] * 2
+
+
+@given(st.integers(1, 5), st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=40))
+def test_clocks_are_per_member(period: int, history: list[list[bool]]) -> None:
+    system = NestedSystem([Counter("slow", Clock(period=period), 3), Counter("fast", Clock(period=1), 3)], 3)
+    for row in history:
+        system.step({"x": torch.ones(3)}, active=torch.tensor(row))
+    made = [sum(row[i] for row in history) for i in range(3)]
+    assert system.update_counts()["slow"].tolist() == [n // period for n in made]
+    assert system.update_counts()["fast"].tolist() == made
+
+
+def test_members_out_of_step_with_everyone_active_again() -> None:
+    system = NestedSystem([Counter("slow", Clock(period=3), 2)], 2)
+    system.step({"x": torch.ones(2)}, active=torch.tensor([True, False]))
+    for _ in range(8):
+        system.step({"x": torch.ones(2)})
+    assert system.update_counts()["slow"].tolist() == [3, 2]
+
+
+def test_event_clock_fires_with_its_event() -> None:
+    system = NestedSystem([Counter("end", Clock(event="episode_end"), 2)], 2)
+    for ended in ([False, False], [True, False], [True, True]):
+        system.step({"x": torch.ones(2)}, events={"episode_end": torch.tensor(ended)})
+    assert system.update_counts()["end"].tolist() == [2, 1]
+    assert system.levels["end"].stored.tolist() == [1.0, 3.0]
+    with pytest.raises(ValueError, match="expected 'episode_end' for level 'end'"):
+        system.step({"x": torch.ones(2)})
+
+
+def test_order_is_by_frequency_then_dependency() -> None:
+    value = Counter("value", Clock(period=1), after=("fear", "anger"))
+    fear = Counter("fear", Clock(period=1), after=("surprise",))
+    anger = Counter("anger", Clock(period=1))
+    surprise = Counter("surprise", Clock(period=1))
+    mood = Counter("mood", Clock(period=10), after=("surprise",))
+    end = Counter("end", Clock(event="episode_end"))
+    order = names(execution_order([end, mood, value, fear, anger, surprise]))
+    assert order == ["anger", "surprise", "fear", "value", "mood", "end"]
+
+
+def test_circles_unknown_names_and_duplicates_are_refused() -> None:
+    one = Counter("one", Clock(period=1), after=("two",))
+    two = Counter("two", Clock(period=1), after=("three",))
+    three = Counter("three", Clock(period=1), after=("one",))
+    with pytest.raises(ValueError, match="circle of dependencies one -> two -> three -> one"):
+        execution_order([one, two, three])
+    with pytest.raises(ValueError, match=r"after=\['two'\], expected names among \['one'\]"):
+        execution_order([one])
+    with pytest.raises(ValueError, match="each name once"):
+        execution_order([three, Counter("three", Clock(period=2))])
+    with pytest.raises(ValueError, match="expected one of the two"):
+        Clock(period=1, event="x")
+    with pytest.raises(ValueError, match=r"Clock.period: got 0"):
+        Clock(period=0)
+
+
+@given(st.integers(0, 20), st.integers(1, 20))
+def test_state_round_trips_in_the_middle_of_a_period(before: int, after: int) -> None:
+    def build() -> NestedSystem:
+        return NestedSystem([Counter("slow", Clock(period=7), 2), Counter("fast", Clock(period=2), 2)], 2)
+
+    def run(system: NestedSystem, first: int, last: int) -> None:
+        for t in range(first, last):
+            system.step({"x": torch.tensor([1.0, 2.0]) * t}, active=torch.tensor([True, t % 3 > 0]))
+
+    whole, first, second = build(), build(), build()
+    run(whole, 0, before + after)
+    run(first, 0, before)
+    parent = torch.nn.ModuleDict({"nest": second})  # as part of something larger, as agents hold it
+    parent.load_state_dict({f"nest.{name}": value for name, value in first.state_dict().items()})
+    run(second, before, before + after)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value), name
