@@ -89,7 +89,7 @@ class EmotionalQ:
         verbose: int = 0,
     ) -> None:
         self.population = require_int("population", population, 1)
-        self.device = torch.device(device)
+        self.device = _checked_device(device)
         self.seeds = _member_seeds(seed, self.population)
         self.step_size = self._per_member("step_size", step_size)
         self.discount = self._per_member("discount", discount)
@@ -387,6 +387,14 @@ class EmotionalQ:
             CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
         """
         return load_population(path, env, device=device, tensorboard_log=tensorboard_log, verbose=verbose)
+
+
+def _checked_device(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # torch says no in both ways
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device: got {str(device)!r}, expected one that torch can use ({reason})") from None
 
 
 def _member_seeds(seed: int | Sequence[int] | None, population: int) -> list[int]:

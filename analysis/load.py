@@ -55,7 +55,10 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         with (path / "metrics.csv").open() as file:
             if file.readline().strip() != ",".join(EPISODE_DTYPE.names or ()):
                 raise ValueError("metrics.csv has other columns")
-            episodes = np.loadtxt(file, delimiter=",", dtype=EPISODE_DTYPE, ndmin=1)
+            rows = file.readlines()
+        episodes = np.zeros(0, EPISODE_DTYPE)
+        if rows:
+            episodes = np.loadtxt(rows, delimiter=",", dtype=EPISODE_DTYPE, ndmin=1)
     except (OSError, ValueError) as error:
         raise ValueError(f"folder: got {str(path)!r}, expected a whole run; it is not ({error})") from None
     return Run(path.name, path, config, result, episodes)

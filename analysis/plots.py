@@ -50,19 +50,20 @@ def plot_study(
     _plot_timeline(lower.subplots(), timeline, timeline_title)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=110)
+    figure.savefig(target, dpi=100)
     return target
 
 
 def _plot_curves(axis: Any, task: str, runs: Sequence[Run]) -> None:
     seen = []
-    for run, colour in zip(runs, _ARMS, strict=False):
-        curve = learning_curve(run)
-        axis.plot(curve.steps, curve.members.T, color=colour, alpha=0.08, linewidth=0.6)
-        axis.plot(curve.steps, curve.value, color=colour, label=run.name)
+    for i, run in enumerate(runs):
+        curve, colour = learning_curve(run), _ARMS[i % len(_ARMS)]
+        axis.plot(curve.steps, curve.members.T, color=colour, alpha=0.08, linewidth=0.5)
+        style = "--" if i % 2 else "-"  # arms that agree stay visible
+        axis.plot(curve.steps, curve.value, style, color=colour, label=run.name, zorder=3 + i % 2)
         axis.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
         seen.append(curve.value[np.isfinite(curve.value)])
-    known = np.concatenate(seen)
+    known = np.concatenate(seen) if seen else np.zeros(0)
     if len(known):  # the first spans of a hard task would squash all the rest
         low, high = np.quantile(known, 0.05), known.max()
         margin = 0.15 * max(high - low, 1e-9)

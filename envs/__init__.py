@@ -1,10 +1,17 @@
 """Situations that call for emotion, each as a Gymnasium environment and as one tensor program.
 
-Nothing is imported until it is asked for, because Gymnasium loads this package when it starts.
+Importing this package registers the ids with Gymnasium and loads nothing else: what is named below is
+imported when it is first asked for. Without an import of your own, Gymnasium does it for you:
+
+    gymnasium.make("emotional_ed.envs:EmotionalED/JammedDoor-v0")
+
+(Gymnasium 1.0 removed the plug-in entry points through which it found the ids of installed packages.)
 """
 
 from importlib import import_module
 from typing import Any
+
+from emotional_ed.envs.registration import register_envs as register_envs
 
 _HOME = {
     "BatchedEnv": "emotional_ed.envs.batched",
@@ -16,11 +23,12 @@ _HOME = {
     "RecurringRegimesEnv": "emotional_ed.envs.recurring_regimes",
     "TabularModel": "emotional_ed.envs.tabular_model",
     "as_batched": "emotional_ed.envs.batching",
-    "register_envs": "emotional_ed.envs.registration",
     "policy_value": "emotional_ed.envs.planning",
     "value_iteration": "emotional_ed.envs.planning",
 }
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, "register_envs"])
+
+register_envs()
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from emotional_ed.envs.batched import BatchedEnv, BatchedTabularEnv
 from emotional_ed.envs.declare_catastrophe import DeclareCatastrophe
 from emotional_ed.envs.gymnasium_batch import GymnasiumBatch
-from emotional_ed.envs.registration import register_envs
 from emotional_ed.envs.tabular_env import TabularVectorEnv
 
 
@@ -80,7 +79,6 @@ def _find_spec(env: Any, env_kwargs: Mapping[str, Any]) -> EnvSpec:
         return env.spec
     if not isinstance(env, str):
         raise ValueError(f"env: got {env!r}, expected an id, a Gymnasium environment or a vector environment")
-    register_envs()
     try:
         spec = gymnasium.spec(env)
     except gymnasium.error.Error as error:

@@ -82,11 +82,11 @@ class JammedDoorEnv(TabularEnv):
     `catastrophe`: always False.
 
     ## Values
-    Undiscounted return of the best policy: 0.92 (walk east and keep pushing; it needs no memory). Taking
-    the side exit at once: 0.19. The uniformly random policy: 0.09.
+    Undiscounted return of the best policy: 0.93 (walk east and keep pushing; it needs no memory). Taking
+    the side exit: 0.16. The uniformly random policy: -0.23.
 
     ## Control
-    `opens=False`: the east door never opens either; persistence must not trap, the best return is 0.19.
+    `opens=False`: the east door never opens either; persistence must not trap, the best return is 0.16.
 
     ## Arguments
     ```python

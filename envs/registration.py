@@ -14,7 +14,7 @@ ENV_IDS = tuple(f"{NAMESPACE}/{name}" for name in _MODULES)
 
 
 def register_envs() -> None:
-    """Register every environment; Gymnasium's plug-in mechanism calls this when it is imported."""
+    """Register every environment, once; importing `emotional_ed.envs` calls this."""
     for name, (module, situation, limit) in _MODULES.items():
         if f"{NAMESPACE}/{name}" not in registry:
             register(

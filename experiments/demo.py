@@ -12,7 +12,6 @@ from pathlib import Path
 
 from emotional_ed.analysis import load_study, markdown_table
 from emotional_ed.analysis.plots import plot_study
-from emotional_ed.experiments.arms import LADDER
 from emotional_ed.experiments.study import Study, run_study
 from emotional_ed.experiments.timeline import record_first_episode
 from emotional_ed.experiments.tune import tune
@@ -41,17 +40,17 @@ TUNED: dict[str, dict[str, dict[str, float]]] = {
     "cliff": {
         "level-0": {"step_size": 0.758, "exploration": 0.007},
         "level-0+1": {"step_size": 0.538, "exploration": 0.007},
-        "level-0+1+2": {"step_size": 0.538, "exploration": 0.007},
+        "level-0+1+2": {"step_size": 0.617, "exploration": 0.006},
     },
     "regimes": {
         "level-0": {"step_size": 0.65, "exploration": 0.145},
         "level-0+1": {"step_size": 0.586, "exploration": 0.046},
-        "level-0+1+2": {"step_size": 0.065, "exploration": 0.028},
+        "level-0+1+2": {"step_size": 0.049, "exploration": 0.064},
     },
     "door": {
         "level-0": {"step_size": 0.036, "exploration": 0.268},
         "level-0+1": {"step_size": 0.221, "exploration": 0.006},
-        "level-0+1+2": {"step_size": 0.617, "exploration": 0.006},
+        "level-0+1+2": {"step_size": 0.758, "exploration": 0.007},
     },
 }
 """Task -> arm -> the best of 60 random configurations on 5 tuning seeds each, the same for every arm.
@@ -77,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for task, study in TASKS.items():
         tuned = dataclasses.replace(study, settings=TUNED.get(task, {}))
         summaries += run_study(tuned, out / task, jobs=arguments.jobs, progress_bar=True)
-    feeling = dataclasses.replace(TASKS["cliff"], arms={"full": LADDER["level-0+1+2"]}).specs()["full"]
-    timeline = record_first_episode(feeling)
+    feeling = dataclasses.replace(TASKS["cliff"], settings=TUNED["cliff"]).specs()["level-0+1+2"]
+    timeline = record_first_episode(feeling, limit=feeling.steps)
     picture = plot_study(
         {TASKS[task].env_id: load_study(out / task) for task in TASKS},
         timeline,

@@ -147,7 +147,8 @@ def frighten(config: FearConfig, times: int = 1) -> AffectSystem:
 
 
 def fear_of(nest: AffectSystem, state: int) -> Tensor:
-    return nest.level("fear").memory.M[0, :, state]
+    memory: Tensor = nest.level("fear").memory.M
+    return memory[0, :, state]
 
 
 def test_fear_remembers_where_the_bad_surprise_came_from() -> None:

@@ -91,13 +91,14 @@ def state_of(model: EmotionalQ, member: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("env", [REGIMES, DOOR, "CliffWalkingSlippery-v1"])
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_population_equals_single_runs_bit_for_bit(env: str, level: int) -> None:
-    kwargs = {"step_size": 0.2, "exploration": 0.15}
     steps, population = (400, 5) if env.startswith("Cliff") else (1500, 37)
-    together = EmotionalQ(env, AffectConfig.levels(level), population=population, seed=11, **kwargs).learn(
-        steps
-    )
+    together = EmotionalQ(
+        env, AffectConfig.levels(level), population=population, seed=11, step_size=0.2, exploration=0.15
+    ).learn(steps)
     for member in {0, 3, population - 1}:
-        alone = EmotionalQ(env, AffectConfig.levels(level), seed=11 + member, **kwargs).learn(steps)
+        alone = EmotionalQ(
+            env, AffectConfig.levels(level), seed=11 + member, step_size=0.2, exploration=0.15
+        ).learn(steps)
         for name, value in state_of(alone, 0).items():
             assert torch.equal(value, state_of(together, member)[name]), (member, name)
         mine = together.episodes[together.episodes["member"] == member]

@@ -33,7 +33,7 @@ def minimise(objective: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
         return loss
 
     for _ in range(3):
-        solver.step(closure)  # type: ignore[no-untyped-call, arg-type]
+        solver.step(closure)  # type: ignore[no-untyped-call]
     return X.detach()
 
 

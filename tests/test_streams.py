@@ -32,10 +32,10 @@ def test_rows_are_those_of_numpy_philox_in_order() -> None:
 
 
 def test_purposes_and_seeds_differ_and_global_state_is_untouched() -> None:
-    before, before_torch = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    before, before_torch = np.random.get_state(legacy=False)["state"]["key"].copy(), torch.get_rng_state()  # noqa: NPY002
     rows = {tuple(Streams([seed], 2, purpose=p).next()[0].tolist()) for seed in (0, 1) for p in (0, 1)}
     assert len(rows) == 4
-    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    assert np.array_equal(before, np.random.get_state(legacy=False)["state"]["key"])  # noqa: NPY002
     assert torch.equal(before_torch, torch.get_rng_state())
     with pytest.raises(ValueError, match="seeds: got -1"):
         Streams([-1], 1)

@@ -58,7 +58,8 @@ class AffectConfig:
         for name, needed in (("mood", "temperament"), ("recall", "mood")):
             if getattr(self, name) is not None and getattr(self, needed) is None:
                 raise ValueError(
-                    f"AffectConfig.{needed}: got None, expected a {_PARTS[needed].__name__} because {name} needs it"
+                    f"AffectConfig.{needed}: got None, expected a {_PARTS[needed].__name__} "
+                    f"because {name} needs it"
                 )
 
     @classmethod

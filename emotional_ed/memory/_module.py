@@ -94,4 +94,5 @@ class AssociativeMemory(nn.Module):
 
     def extra_repr(self) -> str:
         """Name the shape and the rule in `print(module)`."""
-        return f"{list(self.M.shape)}, objective={self.objective!r}, solver={self.solver!r}, ridge={self.ridge:g}"
+        rule = f"objective={self.objective!r}, solver={self.solver!r}, ridge={self.ridge:g}"
+        return f"{list(self.M.shape)}, {rule}"
