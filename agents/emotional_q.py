@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Experience
 from emotional_ed.agents.episodes import EpisodeRecorder
+from emotional_ed.agents.plain import plain_json
 from emotional_ed.agents.population_file import load_population, save_population
 from emotional_ed.agents.prediction import choose
 from emotional_ed.agents.selection import select_action
@@ -29,6 +30,7 @@ from emotional_ed.memory import AssociativeMemory, modulate_share
 from emotional_ed.streams import Streams
 
 PerMember = float | Sequence[float]
+_STRIDE = 7919  # between the seeds of worlds entered at different times
 Callback = Callable[["EmotionalQ"], bool | None]
 
 
@@ -96,23 +98,23 @@ class EmotionalQ:
         self.exploration = self._per_member("exploration", exploration)
         self.tensorboard_log = None if tensorboard_log is None else os.fspath(tensorboard_log)
         self.verbose = verbose
-        self.env_kwargs = dict(env_kwargs or {})
         self.catastrophe_reward = catastrophe_reward
-        self.env: BatchedEnv | None = self._batched(env)
+        self.env: BatchedEnv | None = self._batched(env, plain_json("env_kwargs", env_kwargs or {}))
         self._build(AffectConfig.levels(2) if affect is None else affect)
 
-    def _batched(self, env: Any) -> BatchedEnv:
+    def _batched(self, env: Any, env_kwargs: dict[str, Any] | None = None) -> BatchedEnv:
         return as_batched(
             env,
             self.population,
             device=self.device,
-            env_kwargs=self.env_kwargs,
+            env_kwargs=env_kwargs,
             catastrophe_reward=self.catastrophe_reward,
         )
 
     def _build(self, affect: AffectConfig | Sequence[AffectConfig]) -> None:
         env = self.require_env()
-        self.env_id, self.observations, self.actions = env.env_id, env.observations, env.actions
+        self.observations, self.actions = env.observations, env.actions
+        self.observation_start, self.action_start = env.observation_start, env.action_start
         self.affect = AffectSystem(
             affect, self.population, actions=self.actions, keys=self.observations, device=self.device
         )
@@ -132,6 +134,16 @@ class EmotionalQ:
         self.observation: Tensor | None = None
         self._logger: Logger | None = None
         self._action_range = torch.arange(self.actions, device=self.device)
+
+    @property
+    def env_id(self) -> str:
+        """The id of the environment; empty if it has none."""
+        return "" if self.env is None else self.env.env_id
+
+    @property
+    def env_kwargs(self) -> dict[str, Any]:
+        """What the environment was made with."""
+        return {} if self.env is None else self.env.env_kwargs
 
     def _per_member(self, name: str, value: PerMember) -> Tensor:
         numbers = (
@@ -179,7 +191,9 @@ class EmotionalQ:
         if self._logger is None:
             self._logger = configure_logger(self.verbose, self.tensorboard_log, tb_log_name, True)
         if self.observation is None:
-            self.observation = self.require_env().reset(self.seeds)
+            # Not the same worlds again if these members have already lived in them.
+            seeds = [(seed + self.num_timesteps * _STRIDE) % 2**31 for seed in self.seeds]
+            self.observation = self.require_env().reset(seeds if self.num_timesteps else self.seeds)
         began = time.perf_counter()
         with tqdm(total=steps, disable=not progress_bar, unit="step", unit_scale=True) as bar:
             for made in range(1, steps + 1):
@@ -194,10 +208,16 @@ class EmotionalQ:
 
     def _start_anew(self) -> None:
         self.num_timesteps = 0
-        self.observation = None
         self.recorder = EpisodeRecorder(self.population, self.device)
+        self._drop_episodes()
         self._signal_log = SignalLog()
         self._logger = None
+
+    def _drop_episodes(self) -> None:
+        """Cut off what is running: the next step starts new episodes."""
+        self.observation = None
+        self.recorder.cut_episodes()
+        self.affect.cut_episode()
 
     def _step(self) -> None:
         env, observation = self.require_env(), self.observation
@@ -249,9 +269,8 @@ class EmotionalQ:
             updates[name] = float(count.double().mean())
         for name, number in updates.items():
             logger.record(f"updates/{name}", number)
-        recent = self.episodes
-        recent = recent[recent["step"] > self._signal_log.last_point]
-        self._signal_log.last_point = self.num_timesteps
+        recent = self.recorder.after(self._signal_log.episodes)
+        self._signal_log.episodes += len(recent)
         if len(recent):
             logger.record("rollout/ep_rew_mean", float(recent["return"].mean()))
             logger.record("rollout/ep_len_mean", float(recent["length"].mean()))
@@ -305,6 +324,15 @@ class EmotionalQ:
         """Catastrophes of each member so far, [P]."""
         return self.recorder.catastrophes.cpu().numpy()
 
+    def episodes_after(self, number: int) -> NDArray[Any]:
+        """Return the finished episodes but the first `number`; cheap, however many there are."""
+        return self.recorder.after(number)
+
+    @property
+    def unfinished_lengths(self) -> NDArray[np.int64]:
+        """Steps so far of each member's running episode, [P]; 0 where one has just ended."""
+        return self.recorder.lengths.cpu().numpy()
+
     @property
     def unfinished_returns(self) -> NDArray[np.float64]:
         """Return so far of each member's running episode, [P]."""
@@ -340,8 +368,7 @@ class EmotionalQ:
                 f"{self.observations} and {self.actions}"
             )
         self.env = batched
-        self.env_id = batched.env_id
-        self.observation = None
+        self._drop_episodes()
 
     def require_env(self) -> BatchedEnv:
         """Return the environment, or raise `ValueError` if there is none."""
@@ -400,7 +427,9 @@ def _checked_device(device: torch.device | str) -> torch.device:
 def _member_seeds(seed: int | Sequence[int] | None, population: int) -> list[int]:
     if seed is None:
         seed = secrets.randbelow(2**31)
-    seeds = list(range(seed, seed + population)) if isinstance(seed, int) else [int(one) for one in seed]
-    if len(seeds) != population or min(seeds) < 0:
-        raise ValueError(f"seed: got {seed!r}, expected an integer >= 0, or {population} of them")
-    return seeds
+    many = list(seed) if isinstance(seed, Sequence | np.ndarray) else [seed]
+    whole = all(hasattr(one, "__index__") and 0 <= int(one) < 2**62 for one in many)
+    if not whole or (isinstance(seed, Sequence | np.ndarray) and len(many) != population):
+        raise ValueError(f"seed: got {seed!r}, expected an integer in [0, 2**62), or {population} of them")
+    first = int(many[0])
+    return list(range(first, first + population)) if len(many) != population else [int(one) for one in many]

@@ -57,6 +57,8 @@ class EpisodeRecorder:
             self._flush()
 
     def _flush(self) -> None:
+        if not self._row:
+            return
         lengths = self._lengths[: self._row].cpu().numpy()
         when, who = lengths.nonzero()  # in order of time, then of member
         rows = np.zeros(len(when), dtype=EPISODE_DTYPE)
@@ -67,15 +69,31 @@ class EpisodeRecorder:
             mine = who == member
             rows["episode"][mine] = self.finished[member] + np.arange(mine.sum())
             self.finished[member] += mine.sum()
-        self._log.append(rows)
+        if len(rows):
+            self._log.append(rows)
         self._row = 0
+
+    def after(self, number: int) -> NDArray[Any]:
+        """Return the finished episodes but the first `number`."""
+        self._flush()
+        pieces: list[NDArray[Any]] = []
+        missing = sum(map(len, self._log)) - number
+        for piece in reversed(self._log):
+            if missing <= 0:
+                break
+            pieces.append(piece[max(len(piece) - missing, 0) :])
+            missing -= len(piece)
+        return np.concatenate(pieces[::-1]) if pieces else np.zeros(0, EPISODE_DTYPE)
+
+    def cut_episodes(self) -> None:
+        """Drop what running episodes have gathered."""
+        self.returns.zero_()
+        self.lengths.zero_()
 
     @property
     def log(self) -> NDArray[Any]:
         """All finished episodes so far, a structured array of `EPISODE_DTYPE` in order of time."""
-        self._flush()
-        if len(self._log) > 1:
-            self._log = [np.concatenate(self._log)]
+        self._log = [self.after(0)]
         return self._log[0]
 
     def state(self) -> dict[str, Tensor]:
@@ -88,10 +106,9 @@ class EpisodeRecorder:
             "finished": torch.from_numpy(self.finished),
         }
 
-    def restore(self, state: Mapping[str, Tensor], *, keep_running: bool) -> None:
-        """Go back to `state`; without `keep_running` the episodes cut off by it are dropped."""
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to `state`."""
         self.catastrophes.copy_(state["catastrophes"])
         self.finished = state["finished"].cpu().numpy().copy()
-        if keep_running:
-            self.returns.copy_(state["returns"])
-            self.lengths.copy_(state["lengths"])
+        self.returns.copy_(state["returns"])
+        self.lengths.copy_(state["lengths"])

@@ -12,6 +12,7 @@ from torch import Tensor
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents.checkpoint import read_checkpoint, with_suffix, write_checkpoint
 from emotional_ed.agents.errors import CheckpointError
+from emotional_ed.agents.plain import plain_json
 
 if TYPE_CHECKING:
     from emotional_ed.agents.emotional_q import EmotionalQ
@@ -33,7 +34,7 @@ def save_population(model: EmotionalQ, path: str | os.PathLike[str]) -> Path:
     facts = {
         "agent": "EmotionalQ",
         "env_id": model.env_id,
-        "env_kwargs": model.env_kwargs,
+        "env_kwargs": plain_json("env_kwargs", model.env_kwargs),
         "catastrophe_reward": model.catastrophe_reward,
         "observations": model.observations,
         "actions": model.actions,
@@ -98,8 +99,10 @@ def _restore(model: EmotionalQ, tensors: dict[str, Tensor], facts: dict[str, Any
     model.affect.load_state_dict(under("affect/"))
     model.num_timesteps = facts["num_timesteps"]
     model.streams.position, model.predict_streams.position = facts["draws"]
+    model.recorder.restore(under("episodes/"))
     env, world = model.require_env(), under("world/")
-    resumable = bool(world) and env.state() is not None and env.env_id == facts["env_id"]
-    if resumable:
+    if env.restorable(world):
         model.observation = env.restore(world, model.seeds)
-    model.recorder.restore(under("episodes/"), keep_running=resumable)
+    else:
+        model.recorder.cut_episodes()
+        model.affect.cut_episode()

@@ -26,7 +26,7 @@ class SignalLog:
     """Adds up signals on the device and looks at them only at a point in the log."""
 
     def __init__(self) -> None:
-        self.last_point = 0
+        self.episodes = 0  # already shown
         self._names: tuple[str, ...] = ()
         self._total: Tensor | None = None
         self._steps = 0

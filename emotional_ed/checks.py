@@ -16,7 +16,7 @@ def require_range(
     low_open: bool = False,
     high_open: bool = False,
 ) -> float:
-    """Return `value` as a float if it is a number in the interval, else raise `ValueError`.
+    """Return `value` as a float if it is a finite number in the interval, else raise `ValueError`.
 
     Args:
         name: how the user knows the argument.
@@ -27,25 +27,27 @@ def require_range(
         high_open: the upper end itself is refused.
 
     Raises:
-        ValueError: `value` is no number, NaN, or outside the interval.
+        ValueError: `value` is no number, not finite, or outside the interval.
     """
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor of several numbers
         number = math.nan
     too_low = number <= low if low_open else number < low
     too_high = number >= high if high_open else number > high
-    if math.isnan(number) or too_low or too_high:
+    if not math.isfinite(number) or too_low or too_high:
         left = "(" if low_open or low == -math.inf else "["
         right = ")" if high_open or high == math.inf else "]"
         raise ValueError(f"{name}: got {value!r}, expected a number in {left}{low:g}, {high:g}{right}")
     return number
 
 
-def require_int(name: str, value: Any, low: int) -> int:
-    """Return `value` as an int of at least `low`, else raise `ValueError`."""
+def require_int(name: str, value: Any, low: int, high: int = 2**31 - 1) -> int:
+    """Return `value` as an int in [low, high], else raise `ValueError`."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < low:
         raise ValueError(f"{name}: got {value!r}, expected an integer of at least {low}")
+    if int(value) > high:
+        raise ValueError(f"{name}: got {value!r}, expected an integer of at most {high}")
     return int(value)
 
 

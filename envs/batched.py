@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,9 +37,12 @@ class BatchedEnv(Protocol):
     """What a population learns on: P copies with discrete spaces, stepped together."""
 
     env_id: str
+    env_kwargs: dict[str, Any]
     num_envs: int
     observations: int
     actions: int
+    observation_start: int
+    action_start: int
 
     def reset(self, seeds: Sequence[int]) -> Tensor:
         """Start every copy with its own seed and return observations [P]."""
@@ -48,6 +54,10 @@ class BatchedEnv(Protocol):
 
     def state(self) -> dict[str, Tensor] | None:
         """Return all there is to restore, or None if the world cannot be restored."""
+        ...
+
+    def restorable(self, state: Mapping[str, Tensor]) -> bool:
+        """Return whether `restore` can go back to this state."""
         ...
 
     def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
@@ -67,6 +77,7 @@ class BatchedTabularEnv:
         model: the tables.
         num_envs: P.
         env_id: the id that it stands for.
+        env_kwargs: what it was made with.
         max_episode_steps: steps after which an episode is truncated.
         device: where tables and states live.
     """
@@ -77,11 +88,14 @@ class BatchedTabularEnv:
         num_envs: int,
         *,
         env_id: str = "",
+        env_kwargs: Mapping[str, Any] | None = None,
         max_episode_steps: int,
         device: torch.device | str = "cpu",
     ) -> None:
         self.model = model
         self.env_id = env_id
+        self.env_kwargs = dict(env_kwargs or {})
+        self.observation_start = self.action_start = 0
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
         self.device = torch.device(device)
@@ -139,14 +153,25 @@ class BatchedTabularEnv:
         return self._start[(uniform * len(self._start)).to(torch.int64)]
 
     def state(self) -> dict[str, Tensor]:
-        """Return states, clocks and the position in the random streams."""
+        """Return states, clocks, the position in the random streams, and which world they belong to."""
         position = torch.tensor(self._streams.position)
         return {
             "state": self._state,
             "elapsed": self._elapsed,
             "episode": self._episode,
             "position": position,
+            "world": self._fingerprint(),
         }
+
+    def _fingerprint(self) -> Tensor:
+        digest = hashlib.sha256(str((self.max_episode_steps, self.model.episodes_per_context)).encode())
+        for field in dataclasses.fields(self.model):
+            digest.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
+        return torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).clone()
+
+    def restorable(self, state: Mapping[str, Tensor]) -> bool:
+        """Return whether `state` is of this very world: the same tables and time limit."""
+        return "world" in state and torch.equal(state["world"].cpu(), self._fingerprint())
 
     def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
         """Go back to what `state` returned."""

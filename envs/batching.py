@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from emotional_ed.envs.batched import BatchedEnv, BatchedTabularEnv
 from emotional_ed.envs.declare_catastrophe import DeclareCatastrophe
 from emotional_ed.envs.gymnasium_batch import GymnasiumBatch
-from emotional_ed.envs.tabular_env import TabularVectorEnv
+from emotional_ed.envs.tabular_env import TabularEnv, TabularVectorEnv
 
 
 def as_batched(
@@ -37,36 +37,77 @@ def as_batched(
     Raises:
         ValueError: the id is unknown, a space is not discrete, or the environment cannot be copied.
     """
-    if isinstance(env, VectorEnv):
-        if isinstance(env.unwrapped, TabularVectorEnv) and env.unwrapped is env:
-            return _sized(env.batched, population)
-        return _sized(GymnasiumBatch(env, env_id=_id_of(env), device=device), population)
-    if not isinstance(env, gymnasium.Env) and isinstance(env, BatchedEnv):
-        return _sized(env, population)
-    if isinstance(env, gymnasium.Env) and population == 1:
-        same_step = AutoresetMode.SAME_STEP
-        wrapped = _declared(env, catastrophe_reward)
-        return GymnasiumBatch(
-            SyncVectorEnv([lambda: wrapped], autoreset_mode=same_step), env_id=_id_of(env), device=device
-        )
+    if not isinstance(env, str) and env_kwargs:
+        raise ValueError(f"env_kwargs: got {dict(env_kwargs)} with {env}, expected them with an id only")
+    if isinstance(env, VectorEnv) or (not isinstance(env, gymnasium.Env) and isinstance(env, BatchedEnv)):
+        if catastrophe_reward is not None:
+            raise ValueError(
+                f"catastrophe_reward: got {catastrophe_reward} with {env}, "
+                "expected it with an id or a single environment only"
+            )
+        return _sized(_from_vector(env, device) if isinstance(env, VectorEnv) else env, population)
+    if isinstance(env, gymnasium.Env) and population == 1 and not _is_ours(env):
+        return _one_instance(_declared(env, catastrophe_reward), device)
     spec = _find_spec(env, env_kwargs or {})
     if spec.vector_entry_point is not None and not spec.additional_wrappers and catastrophe_reward is None:
-        vector = gymnasium.make_vec(spec, num_envs=population)
+        vector = _make(spec, num_envs=population)
         if isinstance(vector, TabularVectorEnv):
-            limit = vector.batched.max_episode_steps
+            model, limit = vector.batched.model, vector.batched.max_episode_steps
             return BatchedTabularEnv(
-                vector.batched.model, population, env_id=spec.id, max_episode_steps=limit, device=device
+                model,
+                population,
+                env_id=spec.id,
+                env_kwargs=spec.kwargs,
+                max_episode_steps=limit,
+                device=device,
             )
         vector.close()
     wrappers = [] if catastrophe_reward is None else [lambda one: _declared(one, catastrophe_reward)]
-    envs = gymnasium.make_vec(
+    envs = _make(
         spec,
         num_envs=population,
         vectorization_mode="sync",
         vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
         wrappers=wrappers,
     )
-    return GymnasiumBatch(envs, env_id=spec.id, device=device)
+    return GymnasiumBatch(envs, env_id=spec.id, env_kwargs=spec.kwargs, device=device)
+
+
+def _make(spec: EnvSpec, **arguments: Any) -> VectorEnv[Any, Any, Any]:
+    try:
+        return gymnasium.make_vec(spec, **arguments)
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        raise ValueError(
+            f"env: got {spec.id!r} with {spec.kwargs}, expected one that can be made here. {error}"
+        ) from None
+
+
+def _is_ours(env: gymnasium.Env[Any, Any]) -> bool:
+    """Tell whether an instance came from `gymnasium.make` of one of our ids, without further wrappers."""
+    spec = env.spec
+    return isinstance(env.unwrapped, TabularEnv) and spec is not None and not spec.additional_wrappers
+
+
+def _from_vector(env: VectorEnv[Any, Any, Any], device: torch.device | str) -> BatchedEnv:
+    kwargs = {} if env.spec is None else _own_kwargs(env.spec.kwargs)
+    if isinstance(env, TabularVectorEnv):
+        model, limit = env.batched.model, env.batched.max_episode_steps
+        return BatchedTabularEnv(
+            model, env.num_envs, env_id=_id_of(env), env_kwargs=kwargs, max_episode_steps=limit, device=device
+        )
+    return GymnasiumBatch(env, env_id=_id_of(env), env_kwargs=kwargs, device=device)
+
+
+def _one_instance(env: gymnasium.Env[Any, Any], device: torch.device | str) -> BatchedEnv:
+    kwargs = {} if env.spec is None else env.spec.kwargs
+    envs = SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.SAME_STEP)
+    return GymnasiumBatch(envs, env_id=_id_of(env), env_kwargs=kwargs, device=device)
+
+
+def _own_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what `make_vec` added."""
+    added = {"num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "max_episode_steps"}
+    return {name: value for name, value in kwargs.items() if name not in added}
 
 
 def _find_spec(env: Any, env_kwargs: Mapping[str, Any]) -> EnvSpec:

@@ -22,6 +22,7 @@ class GymnasiumBatch:
     Args:
         envs: with discrete single spaces and autoreset mode SAME_STEP.
         env_id: the id that it stands for.
+        env_kwargs: what it was made with.
         device: where tensors go.
 
     Raises:
@@ -29,7 +30,12 @@ class GymnasiumBatch:
     """
 
     def __init__(
-        self, envs: VectorEnv[Any, Any, Any], *, env_id: str = "", device: torch.device | str = "cpu"
+        self,
+        envs: VectorEnv[Any, Any, Any],
+        *,
+        env_id: str = "",
+        env_kwargs: Mapping[str, Any] | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         mode = envs.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
@@ -41,6 +47,8 @@ class GymnasiumBatch:
         self._acted = _discrete("action", envs.single_action_space)
         self.envs = envs
         self.env_id = env_id
+        self.env_kwargs = dict(env_kwargs or {})
+        self.observation_start, self.action_start = int(self._observed.start), int(self._acted.start)
         self.num_envs = envs.num_envs
         self.observations = int(self._observed.n)
         self.actions = int(self._acted.n)
@@ -63,12 +71,13 @@ class GymnasiumBatch:
         actions = action.cpu().numpy() + self._acted.start
         observation, reward, terminated, truncated, info = self.envs.step(actions)
         observation = self._checked(observation)
-        rewards = np.asarray(reward, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and refused
+            rewards = np.asarray(reward, dtype=np.float64).astype(np.float32)
         if not np.isfinite(rewards).all():
             bad = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise ValueError(
-                f"reward: got {rewards[bad]} from copy {bad} of {self.env_id or self.envs} at step "
-                f"{self._steps}, expected a finite number"
+                f"reward: got {np.asarray(reward)[bad]} from copy {bad} of {self.env_id or self.envs} "
+                f"at step {self._steps}, expected a finite number in single precision"
             )
         done = terminated | truncated
         final = observation.copy()
@@ -77,7 +86,7 @@ class GymnasiumBatch:
         return BatchedStep(
             self._tensor(observation),
             self._tensor(final),
-            self._tensor(rewards.astype(np.float32)),
+            self._tensor(rewards),
             self._tensor(terminated),
             self._tensor(truncated),
             self._tensor(self._catastrophe(info, done)),
@@ -109,6 +118,10 @@ class GymnasiumBatch:
     def state(self) -> None:
         """Return None: other people's environments cannot be restored in general."""
         return None
+
+    def restorable(self, state: Mapping[str, Tensor]) -> bool:
+        """Return False."""
+        return False
 
     def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
         """Refuse, because there is nothing to restore from."""

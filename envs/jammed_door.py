@@ -108,10 +108,10 @@ class JammedDoorEnv(TabularEnv):
         opens: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        require_int("least", least, 1)
-        require_int("most", most, least)
-        require_range("step_reward", step_reward)
-        require_range("exit_reward", exit_reward)
+        require_int("least", least, 1, 1000)
+        require_int("most", most, least, 1000)
+        require_range("step_reward", step_reward, -1e6, 1e6)
+        require_range("exit_reward", exit_reward, -1e6, 1e6)
         super().__init__(build_model(least, most, step_reward, exit_reward, opens), render_mode)
 
     def layout(self) -> list[str]:

@@ -89,7 +89,7 @@ class RecurringRegimesEnv(TabularEnv):
 
     def __init__(self, period: int = 100, noise: float = 0.0, render_mode: str | None = None) -> None:
         require_int("period", period, 1)
-        require_range("noise", noise, 0)
+        require_range("noise", noise, 0, 1e6)
         super().__init__(build_model(period, noise), render_mode)
 
     def layout(self) -> list[str]:

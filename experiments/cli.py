@@ -12,8 +12,8 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code (2 for bad input, 130 after Ctrl-C)."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         return int(arguments.run(arguments))
     except ValueError as error:
         print(f"emotional-ed: {error}", file=sys.stderr)

@@ -35,14 +35,21 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise ValueError("out: got an empty name, expected a new or empty folder")
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"out: got {str(self.path)!r}, which is a file, expected a folder")
-        held = [name for name in ("config.json", "study.json") if (self.path / name).exists()]
-        if held:
+        try:
+            held = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        except OSError as error:
             raise ValueError(
-                f"out: got {str(self.path)!r}, which already holds a run ({held[0]}), "
-                "expected a new or empty folder"
+                f"out: got {str(self.path)!r}, expected a readable folder ({error.strerror})"
+            ) from None
+        if held:
+            what = "a run" if {"config.json", "study.json"} & set(held) else f"files ({held[0]})"
+            raise ValueError(
+                f"out: got {str(self.path)!r}, which already holds {what}, expected a new or empty folder"
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -52,21 +59,21 @@ class RunFolder:
             raise ValueError(
                 f"out: got {str(self.path)!r}, expected a writable folder ({error.strerror})"
             ) from None
-        self._written = 0
+        self.episodes = 0
+        """Rows written to `metrics.csv`."""
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write what was asked for, with versions, revision and command."""
         write_json(self.path / "config.json", {**config, **provenance()})
 
     def append_episodes(self, episodes: NDArray[Any]) -> None:
-        """Append the episodes that are not in `metrics.csv` yet; `episodes` are all so far."""
-        first = not self._written and not (self.path / "metrics.csv").exists()
+        """Append rows to `metrics.csv`."""
         with (self.path / "metrics.csv").open("a", newline="") as file:
             writer = csv.writer(file)
-            if first:
+            if file.tell() == 0:
                 writer.writerow(COLUMNS)
-            writer.writerows(episodes[self._written :].tolist())
-        self._written = len(episodes)
+            writer.writerows(episodes.tolist())
+        self.episodes += len(episodes)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write what came of it; a folder with this file is a finished run."""

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
-from queue import Empty
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.analysis import ArmSummary, compare, load_study
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.arms import LADDER
+from emotional_ed.experiments.processes import train_side_by_side
 from emotional_ed.experiments.run_folder import RunFolder, provenance, write_json
 from emotional_ed.experiments.train import TrainSpec, train
 
@@ -59,6 +55,7 @@ class Study:
     def __post_init__(self) -> None:
         require_int("seeds", self.seeds, 1)
         require_int("steps", self.steps, 1)
+        object.__setattr__(self, "arms", dict(self.arms))  # a plain one, whatever mapping was given
         if not self.arms:
             raise ValueError("arms: got none, expected at least one")
         for name in self.arms:
@@ -108,7 +105,8 @@ def run_study(
         progress_bar: show one on standard error.
 
     Raises:
-        ValueError: the folder holds a study or run, or the task does not suit the agent.
+        ValueError: the folder holds a study or run, the task does not suit the agent, or an
+            arm's process died.
     """
     require_int("jobs", jobs, 1)
     require_choice("backend", backend, ("local",))
@@ -129,42 +127,5 @@ def run_study(
             for name, spec in specs.items():
                 train(spec, folder.path / name, progress=bar.update)
         else:
-            _train_in_processes(specs, folder.path, min(jobs, len(specs)), bar)
+            train_side_by_side(specs, folder.path, jobs, bar.update)
     return compare(load_study(folder.path))
-
-
-def _train_in_processes(specs: Mapping[str, TrainSpec], out: Path, jobs: int, bar: Any) -> None:
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in unknown states
-    reports = context.Queue()
-    with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start_worker, initargs=(reports,)
-    ) as pool:
-        running: set[Future[None]] = {
-            pool.submit(_train_in_worker, spec, out / name) for name, spec in specs.items()
-        }
-        try:
-            while running:
-                finished, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                while True:
-                    try:
-                        bar.update(reports.get_nowait())
-                    except Empty:
-                        break
-                for one in finished:
-                    one.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-_reports: Any = None  # set in worker processes only
-
-
-def _start_worker(reports: Any) -> None:
-    global _reports
-    _reports = reports
-    torch.set_num_threads(1)  # as many processes as cores, not threads
-
-
-def _train_in_worker(spec: TrainSpec, out: Path) -> None:
-    train(spec, out, progress=_reports.put)

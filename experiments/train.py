@@ -19,6 +19,7 @@ AGENTS = ("emotional-q",)
 """Agents that can be trained by name."""
 
 Progress = Callable[[int], object]
+_CHECKPOINT = 5000  # steps of each member between two checkpoints
 _INTERVAL = 500  # steps of each member between two points in the log
 
 
@@ -103,7 +104,9 @@ def train(
     def keep(agent: EmotionalQ) -> None:
         nonlocal reported
         if agent.num_timesteps % _INTERVAL == 0 or agent.num_timesteps == spec.steps:
-            folder.append_episodes(agent.episodes)
+            folder.append_episodes(agent.episodes_after(folder.episodes))
+            if agent.num_timesteps % _CHECKPOINT == 0:
+                agent.save(folder.path / "checkpoint")
             if progress is not None:
                 progress(agent.num_timesteps - reported)
                 reported = agent.num_timesteps
@@ -112,14 +115,14 @@ def train(
     try:
         model.learn(spec.steps, callback=keep, log_interval=_INTERVAL, progress_bar=progress_bar)
     finally:
-        folder.append_episodes(model.episodes)
+        folder.append_episodes(model.episodes_after(folder.episodes))
         model.save(folder.path / "checkpoint")
         model.logger.close()
     folder.write_result(
         {
             "steps": model.num_timesteps,
             "seconds": time.perf_counter() - began,
-            "episodes": len(model.episodes),
+            "episodes": folder.episodes,
             "catastrophes": model.catastrophes,
             "unfinished_return": model.unfinished_returns,
         }

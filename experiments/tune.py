@@ -72,4 +72,5 @@ def mean_returns(model: EmotionalQ) -> NDArray[np.float64]:
     rows = model.episodes
     total = np.bincount(rows["member"], weights=rows["return"], minlength=model.population)
     count = np.bincount(rows["member"], minlength=model.population)
-    return np.asarray((total + model.unfinished_returns) / (count + 1))
+    running = model.unfinished_lengths > 0
+    return np.asarray((total + model.unfinished_returns) / np.maximum(count + running, 1))

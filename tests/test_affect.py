@@ -199,6 +199,14 @@ def test_ordinary_noise_hardly_frightens() -> None:
 # ---------------------------------------------------------------- anger
 
 
+def angry(config: AngerConfig) -> AffectSystem:
+    """An agent that has seen enough to know what an ordinary surprise is."""
+    nest = system(AffectConfig(anger=config))
+    for t in range(20):
+        nest.appraise(experience(lss=0.1 * (-1) ** t, key=2, next_key=3))
+    return nest
+
+
 def push(nest: AffectSystem, opens_at: int | None, limit: int = 100) -> int:
     """Push a door as long as anger asks for it; return the pushes made."""
     for count in range(1, limit + 1):
@@ -214,13 +222,13 @@ def push(nest: AffectSystem, opens_at: int | None, limit: int = 100) -> int:
 
 
 def test_anger_repeats_when_blocked_up_to_its_cap() -> None:
-    nest = system(AffectConfig(anger=AngerConfig(cap=6)))
+    nest = angry(AngerConfig(cap=6))
     assert push(nest, opens_at=None) == 6
-    assert push(system(AffectConfig(anger=AngerConfig(cap=6))), opens_at=4) == 4
+    assert push(angry(AngerConfig(cap=6)), opens_at=4) == 4
 
 
 def test_a_goal_that_never_opens_does_not_trap() -> None:
-    nest = system(AffectConfig(anger=AngerConfig()))
+    nest = angry(AngerConfig())
     pushes = [push(nest, opens_at=None) for _ in range(12)]
     assert pushes[0] == 10
     assert pushes == sorted(pushes, reverse=True)
@@ -228,14 +236,14 @@ def test_a_goal_that_never_opens_does_not_trap() -> None:
 
 
 def test_a_goal_that_opens_keeps_its_efficacy() -> None:
-    nest = system(AffectConfig(anger=AngerConfig()))
+    nest = angry(AngerConfig())
     for _ in range(20):
         assert push(nest, opens_at=8) == 8
     assert nest.level("anger").memory.M[0, 2, 0] == 1.0
 
 
 def test_anger_needs_an_action_that_was_meant_to_work() -> None:
-    nest = system(AffectConfig(anger=AngerConfig()))
+    nest = angry(AngerConfig())
     nest.appraise(experience(key=0, next_key=0, greedy=False))
     drive = nest.modulate(torch.tensor([0]))
     assert drive.persist is not None
@@ -244,7 +252,7 @@ def test_anger_needs_an_action_that_was_meant_to_work() -> None:
 
 
 def test_anger_level_rises_while_blocked_bends_the_step_and_calms_down() -> None:
-    nest = system(AffectConfig(anger=AngerConfig(rate=0.5, step_gain=-0.5)))
+    nest = angry(AngerConfig(rate=0.5, step_gain=-0.5))
     factor = nest.appraise(experience(key=0, next_key=0))
     assert nest.signals["anger"].item() == 0.5
     assert factor is not None
@@ -252,6 +260,57 @@ def test_anger_level_rises_while_blocked_bends_the_step_and_calms_down() -> None
     for _ in range(30):
         nest.appraise(experience(key=0, next_key=1))
     assert nest.signals["anger"].item() < 1e-6
+
+
+def test_a_punishment_that_leads_back_is_no_block() -> None:
+    """Falling off a cliff and waking up where one stood leaves the observation unchanged."""
+    nest = angry(AngerConfig())
+    nest.appraise(experience(lss=-50.0, key=0, next_key=0))
+    assert not bool(nest.anger.persist)  # type: ignore[union-attr]
+    newborn = system(AffectConfig(anger=AngerConfig()))
+    newborn.appraise(experience(lss=-100.0, key=0, next_key=0))  # what is ordinary is not known yet
+    assert not bool(newborn.anger.persist)  # type: ignore[union-attr]
+
+
+def test_the_end_of_an_episode_is_no_failure_of_pushing() -> None:
+    nest = angry(AngerConfig())
+    for done in (False, False, True):
+        nest.appraise(experience(key=0, next_key=0, action=2, done=done))
+    assert nest.level("anger").memory.M[0, 2, 0] == 1.0
+    nest.appraise(experience(lss=0.1, key=1, next_key=1, action=2, terminated=True))  # a bandit's reward
+    assert nest.level("anger").memory.M[0, 2, 1] == 1.0
+    assert not bool(nest.level("anger").persist)
+
+
+def test_a_cut_episode_leaves_nothing_behind() -> None:
+    nest = system(AffectConfig.levels(2))
+    for t in range(30):
+        nest.appraise(experience(lss=0.1 * (-1) ** t, key=2, next_key=3))
+    nest.appraise(experience(lss=-0.01, key=0, next_key=0))
+    assert bool(nest.level("anger").persist)
+    nest.cut_episode()
+    assert not bool(nest.level("anger").persist)
+    assert nest.level("anger").pushes.item() == 0
+    assert nest.level("recall").total.item() == 0
+
+
+def test_signals_are_not_overwritten_later() -> None:
+    nest = system(AffectConfig.levels(2))
+    kept = []
+    for t in range(120):
+        nest.appraise(experience(lss=-1.0, key=0, next_key=t % 2, done=t % 10 == 9))
+        kept.append({name: (value, value.clone()) for name, value in nest.signals.items() if value.ndim == 1})
+    for step in kept:
+        for name, (value, copy) in step.items():
+            assert torch.equal(value, copy), name
+
+
+def test_everything_lives_on_the_device() -> None:
+    nest = AffectSystem(AffectConfig.levels(2), 2, actions=ACTIONS, keys=STATES, device="meta")
+    for module in nest.modules():
+        for name, value in (*vars(module).items(), *module.named_buffers(recurse=False)):
+            if isinstance(value, Tensor):
+                assert value.device.type == "meta", (type(module).__name__, name)
 
 
 # ---------------------------------------------------------------- mood and temperament
@@ -382,7 +441,7 @@ def test_level_zero_is_nothing_at_all() -> None:
     assert nest.is_plain
     assert nest.appraise(experience(lss=-1.0)) is None
     assert nest.modulate(torch.tensor([0])) == Drive()
-    assert not list(nest.state_dict()) or nest.nest.since.numel() == 0
+    assert not nest.channels
 
 
 def test_members_may_differ_in_which_parts_they_have() -> None:

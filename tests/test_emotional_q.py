@@ -80,7 +80,7 @@ def test_without_affect_it_is_plain_q_learning_bit_for_bit(affect: AffectConfig,
 
 
 def state_of(model: EmotionalQ, member: int) -> dict[str, torch.Tensor]:
-    nest = {"nest.since", "nest.updates"}
+    nest = {"nest.ticks.since", "nest.ticks.updates"}  # [L, P]
     affect = {
         name: value[:, member] if name in nest else value[member]
         for name, value in model.affect.state_dict().items()
@@ -306,7 +306,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
         ({"env": REGIMES, "discount": 1.5}, r"discount: got 1.5"),
         ({"env": REGIMES, "exploration": "much"}, r"exploration: got"),
         ({"env": REGIMES, "population": 0}, r"population: got 0, expected an integer of at least 1"),
-        ({"env": REGIMES, "population": 2, "seed": [1]}, r"seed: got \[1\], expected an integer >= 0, or 2"),
+        ({"env": REGIMES, "population": 2, "seed": [1]}, r"seed: got \[1\], expected an integer in \[0, 2\*\*62\), or 2 of them"),
         ({"env": REGIMES, "seed": -3}, r"seed: got -3"),
         ({"env": REGIMES, "affect": "angry"}, r"affect: got 'angry', expected an AffectConfig"),
         ({"env": REGIMES, "env_kwargs": {"noise": -1}}, r"noise: got -1"),
@@ -346,3 +346,117 @@ def test_unsuitable_vector_environments_are_refused_with_advice() -> None:
 def test_own_door_and_population_of_instances() -> None:
     model = EmotionalQ(JammedDoorEnv(), seed=0).learn(20)
     assert model.num_timesteps == 20
+
+
+# ---------------------------------------------------------------- what a careful attacker found
+
+
+def test_our_own_instances_equal_their_ids_for_any_population_and_go_on() -> None:
+    env = gymnasium.make(REGIMES, noise=0.5, period=7)
+    one = EmotionalQ(env, seed=5).learn(400)
+    two = EmotionalQ(gymnasium.make(REGIMES, noise=0.5, period=7), population=2, seed=5).learn(400)
+    by_id = EmotionalQ(REGIMES, seed=5, env_kwargs={"noise": 0.5, "period": 7}).learn(400)
+    assert torch.equal(one.value.M, by_id.value.M)
+    assert torch.equal(two.value.M[0], by_id.value.M[0])
+
+
+def test_a_checkpoint_remembers_its_world_and_goes_on_in_no_other(tmp_path: Path) -> None:
+    env = gymnasium.make(REGIMES, period=3)
+    model = EmotionalQ(env, population=2, seed=0).learn(321)
+    file = model.save(tmp_path / "a")
+    loaded = EmotionalQ.load(file)
+    assert loaded.env_kwargs == {"period": 3}
+    assert torch.equal(loaded.learn(200).value.M, model.learn(200).value.M)
+    other = EmotionalQ.load(file, env=gymnasium.make(REGIMES, period=4))
+    assert other.observation is None  # starts anew
+    assert not other.unfinished_returns.any()
+    other.learn(100)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 3.0])
+def test_a_step_size_of_one_survives_any_factor(factor: float) -> None:
+    affect = AffectConfig(arousal=ArousalConfig(step_gain=factor, threshold=0.5))
+    model = EmotionalQ(REGIMES, affect, step_size=1.0, exploration=0.3, seed=0).learn(2000)
+    assert bool(torch.isfinite(model.value.M).all())
+
+
+def test_rewards_that_single_precision_cannot_hold_are_refused() -> None:
+    class Huge(Corridor):
+        def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+            observation, _, terminated, truncated, info = super().step(action)
+            return observation, 1e39, terminated, truncated, info
+
+    with pytest.raises(ValueError, match=r"reward: got 1e\+39 .*finite number in single precision"):
+        EmotionalQ(Huge(), seed=0).learn(10)
+    for kwargs in ({"noise": float("inf")}, {"noise": 1e39}):
+        with pytest.raises(ValueError, match=r"(noise|env_kwargs): got"):
+            EmotionalQ(REGIMES, env_kwargs=kwargs)
+
+
+def test_predict_speaks_the_environments_own_numbers() -> None:
+    shifted = SyncVectorEnv([lambda: Corridor(start=3)], autoreset_mode=AutoresetMode.SAME_STEP)
+    model = EmotionalQ(shifted, seed=4, exploration=0.3, step_size=0.5).learn(1500)
+    actions, _ = model.predict([3, 4, 5, 6])
+    assert actions.tolist() == [4, 4, 4, 4]
+    with pytest.raises(ValueError, match=r"expected integers in \[3, 8\)"):
+        model.predict(0)
+
+
+def test_only_meant_actions_are_pushed_again_when_exploring() -> None:
+    model = EmotionalQ(DOOR, AffectConfig.levels(1), exploration=1.0, seed=0).learn(30)
+    model.value.M.zero_()
+    model.value.M[0, 3, 6] = 1.0  # west is best; everything else is exploration
+    actions, state = [], None
+    for _ in range(60):
+        action, state = model.predict([6], state, deterministic=False)
+        actions.append(int(action[0]))
+    runs = "".join(map(str, actions))
+    assert "1111111" not in runs  # a random push is not repeated by anger
+
+
+def test_cutting_episodes_off_leaves_nothing_behind() -> None:
+    model = EmotionalQ(DOOR, AffectConfig.levels(2), population=8, seed=0, step_size=0.3).learn(137)
+    assert model.unfinished_lengths.any()
+    model.set_env(gymnasium.make(DOOR))
+    assert not model.unfinished_lengths.any()
+    assert not bool(model.affect.level("anger").persist.any())
+    before = len(model.episodes)
+    model.learn(50)
+    assert model.episodes[before:]["length"].max() <= 50
+    model.learn(0, reset_num_timesteps=True)
+    assert not model.unfinished_returns.any()
+
+
+def test_a_checkpoint_whose_numbers_changed_their_meaning_is_refused(tmp_path: Path) -> None:
+    file = EmotionalQ(DOOR, seed=0).learn(10).save(tmp_path / "a")
+    data = file.read_bytes()
+    where = data.index(b'"dtype":"F32"')
+    file.write_bytes(data[:where] + b'"dtype":"I32"' + data[where + 13 :])
+    with pytest.raises(CheckpointError, match="digest does not match"):
+        EmotionalQ.load(file)
+
+
+def test_numpy_numbers_are_as_good_as_pythons(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"seed": np.int64(3), "step_size": np.float32(0.5)}
+    model = EmotionalQ(REGIMES, env_kwargs={"period": np.int64(5)}, **arguments).learn(20)
+    assert EmotionalQ.load(model.save(tmp_path / "a")).env_kwargs == {"period": 5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"env": "LunarLander-v3"}, r"env: got 'LunarLander-v3'|observation_space: got Box"),
+        ({"env": REGIMES, "env_kwargs": {"nose": 1}}, r"env: got .*'nose'"),
+        ({"env": REGIMES, "env_kwargs": {"noise": object()}}, r"env_kwargs: got"),
+        ({"env": REGIMES, "seed": 1.5}, r"seed: got 1.5"),
+        ({"env": REGIMES, "seed": [1.7]}, r"seed: got \[1.7\]"),
+        ({"env": REGIMES, "affect": 3}, r"affect: got 3"),
+        ({"env": REGIMES, "step_size": 10**400}, r"step_size: got 1000"),
+        ({"env": Corridor(), "env_kwargs": {"at": 1}}, r"env_kwargs: got .*with an id only"),
+    ],
+)
+def test_more_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EmotionalQ(**arguments)
+    with pytest.raises(ValueError, match="catastrophe_reward: got -1"):
+        EmotionalQ(gymnasium.make_vec(DOOR, num_envs=2), population=2, catastrophe_reward=-1)

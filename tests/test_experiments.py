@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import pytest
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis import load_run
-from emotional_ed.experiments import LADDER, Study, TrainSpec, leave_one_out, run_study, train
+from emotional_ed.experiments import LADDER, Study, TrainSpec, leave_one_out, run_study
 from emotional_ed.experiments.cli import main
 from emotional_ed.experiments.timeline import record_first_episode
+from emotional_ed.experiments.train import train
 from emotional_ed.experiments.tune import draw_configurations, tune
 
 DOOR = "EmotionalED/JammedDoor-v0"
@@ -148,11 +150,11 @@ def test_tuning_finds_the_better_configuration_on_its_own_seeds() -> None:
     assert found.score == max(trial["score"] for trial in found.trials)
     best = dataclasses.replace(spec, **found.settings, population=3, seed=1_000_000).build().learn(1500)  # type: ignore[arg-type]
     rows = best.episodes
-    scores = [
-        (rows["return"][rows["member"] == i].sum() + best.unfinished_returns[i])
-        / ((rows["member"] == i).sum() + 1)
-        for i in range(3)
-    ]
+    scores = []
+    for i in range(3):
+        returns = [*rows["return"][rows["member"] == i]]
+        returns += [best.unfinished_returns[i]] if best.unfinished_lengths[i] else []
+        scores.append(np.mean(returns))
     assert found.score == pytest.approx(np.mean(scores))
     assert draw_configurations(4) == draw_configurations(6)[:4]  # a larger budget goes on
     assert draw_configurations(4, seed=1) != draw_configurations(4)
@@ -246,3 +248,97 @@ def test_the_demonstration_end_to_end(
     assert not os.listdir(tmp_path / "demo")
     assert set(demo.TUNED) == set(demo.TASKS)
     assert all(set(arms) == set(LADDER) for arms in demo.TUNED.values())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def ablation(out: Path, steps: int = 10_000_000) -> "subprocess.Popen[str]":
+    command = [
+        sys.executable,
+        "-m",
+        "emotional_ed.experiments.cli",
+        "ablate",
+        DOOR,
+        "--jobs",
+        "2",
+        "--seeds",
+        "2",
+    ]
+    return subprocess.Popen(
+        [*command, "--steps", str(steps), "--quiet", "--out", str(out)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def children(process: int) -> list[int]:
+    listing = Path(f"/proc/{process}/task/{process}/children")
+    return [int(one) for one in listing.read_text().split()] if listing.exists() else []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_ctrl_c_stops_all_arms_at_once_and_keeps_what_they_have(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    with ablation(out) as process:
+        wait_for(lambda: all((out / arm / "metrics.csv").exists() for arm in ("level-0", "level-0+1")))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == "emotional-ed: interrupted; what was finished is saved"
+    for arm in ("level-0", "level-0+1"):
+        assert EmotionalQ.load(out / arm / "checkpoint").num_timesteps >= 500
+    assert not (out / "level-0+1+2").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_killing_the_parent_ends_its_workers_and_killing_a_worker_spares_the_others(tmp_path: Path) -> None:
+    out = tmp_path / "orphans"
+    with ablation(out) as process:
+        wait_for(
+            lambda: (
+                (out / "level-0" / "metrics.csv").exists() and (out / "level-0+1" / "metrics.csv").exists()
+            )
+        )
+        workers = children(process.pid)
+        process.kill()
+    wait_for(lambda: not any(Path(f"/proc/{one}/exe").exists() for one in workers), 30)
+
+    out = tmp_path / "wounded"
+    with ablation(out, steps=6000) as process:
+        wait_for(lambda: (out / "level-0+1" / "metrics.csv").exists())
+        config = json.loads((out / "study.json").read_text())
+        assert list(config["arms"]) == list(LADDER)
+        victims = [
+            one for one in children(process.pid) if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()
+        ]
+        os.kill(victims[-1], signal.SIGKILL)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "was killed by signal 9; the others are finished" in errors
+    assert errors.count("emotional-ed: ") == 1
+    assert "Traceback" not in errors
+    assert sum((out / arm / "result.json").exists() for arm in LADDER) == 2
+
+
+def test_a_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("mine\n")
+    with pytest.raises(ValueError, match=r"already holds files \(metrics.csv\)"):
+        train(TrainSpec(env_id=DOOR, steps=10), tmp_path)
+    with pytest.raises(ValueError, match="out: got an empty name"):
+        train(TrainSpec(env_id=DOOR, steps=10), "")
+    assert (tmp_path / "metrics.csv").read_text() == "mine\n"
+
+
+def test_the_exported_ladder_can_be_given_as_arms(tmp_path: Path) -> None:
+    assert len(run_study(Study(env_id=DOOR, arms=LADDER, seeds=2, steps=60), tmp_path / "s")) == 3
+
+
+def test_long_runs_are_checkpointed_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr(EmotionalQ, "save", lambda self, path: saved.append(self.num_timesteps))
+    train(TrainSpec(env_id=DOOR, steps=11_000, affect=AffectConfig.levels(0)), tmp_path / "run")
+    assert saved == [5000, 10_000, 11_000]

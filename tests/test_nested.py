@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from emotional_ed.nested import Clock, Level, NestedSystem, Signals, execution_order
+from emotional_ed.nested import Clock, Level, NestedSystem, Signals, execution_order, rank
 
 
 class Counter(Level):
@@ -123,3 +123,43 @@ def test_state_round_trips_in_the_middle_of_a_period(before: int, after: int) ->
     run(second, before, before + after)
     for name, value in whole.state_dict().items():
         assert torch.equal(second.state_dict()[name], value), name
+
+
+def test_frequencies_are_measured_not_declared() -> None:
+    levels = [
+        Counter("fast", Clock(period=1)),
+        Counter("slow", Clock(period=4)),
+        Counter("end", Clock(event="e")),
+    ]
+    system = NestedSystem(levels, 1)
+    with pytest.raises(ValueError, match="got no step yet"):
+        system.frequencies()
+    for t in range(18):
+        system.step({"x": torch.ones(1)}, events={"e": torch.tensor([t % 9 == 8])})
+    assert system.frequencies() == {"fast": 1.0, "slow": 4 / 18, "end": 2 / 18}
+    assert system.ranking() == [["fast"], ["slow"], ["end"]]
+
+
+def test_rank_follows_definition_2() -> None:
+    frequencies = {
+        "value": 1.0,
+        "fear": 1.0,
+        "anger": 1.0,
+        "surprise": 1.0,
+        "mood": 0.02,
+        "attention": float("inf"),
+        "mlp": 0.0,
+    }
+    needs = {"value": ("fear", "anger"), "fear": ("surprise",), "mood": ("surprise",), "surprise": ("mood",)}
+    assert rank(frequencies, needs) == [
+        ["attention"],
+        ["anger", "surprise"],
+        ["fear"],
+        ["value"],
+        ["mood"],
+        ["mlp"],
+    ]
+    with pytest.raises(ValueError, match="circle among"):
+        rank({"a": 1, "b": 1}, {"a": ("b",), "b": ("a",)})
+    with pytest.raises(ValueError, match=r"needs: got \['c'\]"):
+        rank({"a": 1}, {"a": ("c",)})

@@ -9,7 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, Drive, commit, stack
+from emotional_ed.affect.channel import LARGEST_GAIN, Channel, Drive, commit, stack
+from emotional_ed.affect.surprise import Surprise
 from emotional_ed.checks import require_int, require_range
 from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Clock, Signals
@@ -19,6 +20,8 @@ from emotional_ed.nested import Clock, Signals
 class AngerConfig:
     """How long to push, how fast to learn whether pushing pays, and what anger does meanwhile."""
 
+    pain: float = 2.5
+    """A step with a worse standardised surprise than -pain is a punishment, not a block, >= 0."""
     cap: int = 10
     """Most pushes in a row that anger asks for, >= 1."""
     step_size: float = 0.3
@@ -31,11 +34,15 @@ class AngerConfig:
     """Step size is multiplied by 1 + step_gain * anger; >= -1. Below 0, a jam is not held against the aim."""
 
     def __post_init__(self) -> None:
+        require_range("AngerConfig.pain", self.pain, 0)
         require_int("AngerConfig.cap", self.cap, 1)
         require_range("AngerConfig.step_size", self.step_size, 0, 1)
         require_range("AngerConfig.rate", self.rate, 0, 1, low_open=True)
         require_range("AngerConfig.persistence", self.persistence, 0, 1)
-        require_range("AngerConfig.step_gain", self.step_gain, -1)
+        require_range("AngerConfig.step_gain", self.step_gain, -1, LARGEST_GAIN)
+
+
+_KNOWN = 3  # steps before which nobody knows what an ordinary surprise is
 
 
 @final
@@ -43,12 +50,15 @@ class Anger(Channel):
     """Every step: blocked means that an action expected to be best left the observation unchanged.
 
     Equation:
-        blocked = greedy and unmoved;  n = n + 1 if blocked else 0;  limit = persistence cap E(s, a)
+        blocked = greedy and unmoved and z > -pain, the episode goes on, and z is known well enough to tell
+        n       = n + 1 if blocked else 0;  limit = persistence cap E(s, a)
         E(s, a) += step_size ([moved] - E(s, a))    when a blocked action at last moves, or n reaches limit
         anger   += rate ([blocked] E(s, a) - anger)
         push again while blocked and n < limit
 
-    Efficacy E starts at 1 and falls wherever pushing does not help, so a door that never opens is left.
+    Efficacy E starts at 1 and falls wherever pushing does not help, so a door that never opens is left. A
+    fall that leads back to where it began leaves the observation unchanged too; its surprise tells it apart,
+    once enough steps were seen to know what is ordinary.
 
     Source: frustration as invigoration, Amsel (1958); learned helplessness for its decline, Maier and
     Seligman (1976).
@@ -62,21 +72,23 @@ class Anger(Channel):
     level: Tensor
     persist: Tensor
     action: Tensor
+    pain: Tensor
     cap: Tensor
     step_size: Tensor
     rate: Tensor
     persistence: Tensor
     step_gain: Tensor
 
-    def __init__(self, configs: Sequence[AngerConfig], actions: int, keys: int) -> None:
-        super().__init__("anger", Clock(period=1))
+    def __init__(self, configs: Sequence[AngerConfig], surprise: Surprise, actions: int, keys: int) -> None:
+        super().__init__("anger", Clock(period=1), after=("surprise",))
+        self._surprise = (surprise,)  # in a tuple: read, not owned
         population = len(configs)
         self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad", initial=1.0)
         self.register_buffer("pushes", torch.zeros(population))
         self.register_buffer("level", torch.zeros(population))
         self.register_buffer("persist", torch.zeros(population, dtype=torch.bool))
         self.register_buffer("action", torch.zeros(population, dtype=torch.int64))
-        for name in ("cap", "step_size", "rate", "persistence", "step_gain"):
+        for name in ("pain", "cap", "step_size", "rate", "persistence", "step_gain"):
             self.register_buffer(name, stack(configs, name), persistent=False)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
@@ -85,21 +97,29 @@ class Anger(Channel):
         key, chosen = signals["key"], signals["chosen"]
         efficacy = self.memory.read(key).gather(-1, action[:, None]).squeeze(-1)  # [P]
         pushing = (self.pushes > 0) & (action == self.action)
-        blocked = ~moved & (signals["greedy"] | pushing)
+        known = self._surprise[0].standardiser.count > _KNOWN
+        ordinary = known & (signals["surprise"] > -self.pain)
+        blocked = ~moved & ~done & ordinary & (signals["greedy"] | pushing)
         pushes = torch.where(pushing, self.pushes + 1, 1.0) * blocked
-        persist = blocked & (pushes < self.persistence * self.cap * efficacy) & ~done
+        persist = blocked & (pushes < self.persistence * self.cap * efficacy)
         through = pushing & moved
         learned = through | (blocked & ~persist)
         mask = chosen & (learned if due is None else learned & due)[:, None]
         self.memory.write(
             key, through.to(efficacy.dtype)[:, None].expand(*chosen.shape), self.step_size, mask
         )
-        commit(self.level, self.level + self.rate * (blocked * efficacy - self.level), due)
-        commit(self.pushes, pushes * ~done, due)
+        level = self.level + self.rate * (blocked * efficacy - self.level)
+        commit(self.level, level, due)
+        commit(self.pushes, pushes, due)
         commit(self.action, action, due)
         commit(self.persist, persist, due)
-        signals["anger"] = self.level
-        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * self.level)
+        signals["anger"] = level
+        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * level)
+
+    def cut_episode(self) -> None:
+        """Stop pushing."""
+        self.pushes.zero_()
+        self.persist.fill_(False)
 
     def limit(self, members: Tensor, key: Tensor, action: Tensor) -> Tensor:
         """Return how many pushes [n] members [n] would make in states `key` [n] with `action` [n]."""

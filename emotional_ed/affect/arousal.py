@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, Drive, commit, multiply, stack
+from emotional_ed.affect.channel import LARGEST_GAIN, Channel, Drive, commit, multiply, stack
 from emotional_ed.checks import require_range
 from emotional_ed.nested import Clock, Signals
 
@@ -30,8 +30,8 @@ class ArousalConfig:
     def __post_init__(self) -> None:
         require_range("ArousalConfig.allowance", self.allowance, 0)
         require_range("ArousalConfig.threshold", self.threshold, 0, low_open=True)
-        require_range("ArousalConfig.step_gain", self.step_gain, -1)
-        require_range("ArousalConfig.exploration_gain", self.exploration_gain, -1)
+        require_range("ArousalConfig.step_gain", self.step_gain, -1, LARGEST_GAIN)
+        require_range("ArousalConfig.exploration_gain", self.exploration_gain, -1, LARGEST_GAIN)
 
 
 @final
@@ -70,8 +70,8 @@ class Arousal(Channel):
         commit(self.down, torch.minimum((self.down - z - self.allowance).clamp_min(0), cap), due)
         level = ((torch.maximum(self.up, self.down) - self.threshold) / self.threshold).clamp(0, 1)
         commit(self.level, level, due)
-        signals["arousal"] = self.level
-        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * self.level)
+        signals["arousal"] = level
+        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * level)
 
     def modulate(self, drive: Drive, key: Tensor) -> None:
         """Explore more, or less, while aroused."""

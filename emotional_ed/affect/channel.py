@@ -12,6 +12,9 @@ from torch import Tensor
 
 from emotional_ed.nested import Level
 
+LARGEST_GAIN = 1e6
+"""Upper end of every gain: products of several stay finite in single precision."""
+
 
 @dataclass
 class Drive:
@@ -37,6 +40,9 @@ class Channel(Level, ABC):
 
     Modulation of the step size is a factor multiplied into `signals["step_factor"]` during `update`.
     """
+
+    def cut_episode(self) -> None:
+        """Forget what belongs to the running episode, because it was cut off and will not end."""
 
     def modulate(self, drive: Drive, key: Tensor) -> None:
         """Change `drive` for the state with memory key `key` ([P] int64 or [P, K]); changes no state."""

@@ -8,7 +8,7 @@ from typing import final
 
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, Drive, stack
+from emotional_ed.affect.channel import LARGEST_GAIN, Channel, Drive, stack
 from emotional_ed.affect.surprise import Surprise
 from emotional_ed.checks import require_range
 from emotional_ed.memory import AssociativeMemory
@@ -39,9 +39,9 @@ class FearConfig:
         require_range("FearConfig.full", self.full, self.onset, low_open=True)
         require_range("FearConfig.step_size", self.step_size, 0, 1)
         require_range("FearConfig.discount", self.discount, 0, 1, high_open=True)
-        require_range("FearConfig.caution", self.caution, 0)
+        require_range("FearConfig.caution", self.caution, 0, LARGEST_GAIN)
         require_range("FearConfig.avoidance", self.avoidance, 0, 1)
-        require_range("FearConfig.step_gain", self.step_gain, -1)
+        require_range("FearConfig.step_gain", self.step_gain, -1, LARGEST_GAIN)
 
 
 @final

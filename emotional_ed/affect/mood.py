@@ -23,9 +23,9 @@ class MoodConfig:
     period: int = 50
     """Steps between two updates, >= 1; the same for every member of a population."""
     step_size: float = 0.5
-    """Proximal step size eta of one update, > 0."""
+    """Proximal step size eta of one update, in (0, 1e6]."""
     ridge: float = 0.2
-    """Pull toward temperament at each update, >= 0."""
+    """Pull toward temperament at each update, in [0, 1e6]."""
     midpoint: float = 0.25
     """Mean standardised surprise that makes half of the fullest mood, > 0."""
     exploration_gain: float = 0.5
@@ -33,8 +33,8 @@ class MoodConfig:
 
     def __post_init__(self) -> None:
         require_int("MoodConfig.period", self.period, 1)
-        require_range("MoodConfig.step_size", self.step_size, 0, low_open=True)
-        require_range("MoodConfig.ridge", self.ridge, 0)
+        require_range("MoodConfig.step_size", self.step_size, 0, 1e6, low_open=True)
+        require_range("MoodConfig.ridge", self.ridge, 0, 1e6)
         require_range("MoodConfig.midpoint", self.midpoint, 0, low_open=True)
         require_range("MoodConfig.exploration_gain", self.exploration_gain, -1, 1)
 
@@ -68,6 +68,7 @@ class Mood(Channel):
                 f"MoodConfig.period: got {periods}, expected one period for the whole population"
             )
         super().__init__("mood", Clock(period=periods[0]), after=("surprise",))
+        self.period = periods[0]
         self._temperament = (temperament,)  # in a tuple: read, not owned
         self.register_buffer("M", temperament.M.clone())
         self.register_buffer("total", torch.zeros(len(configs)))
@@ -81,17 +82,18 @@ class Mood(Channel):
         """Add this step's surprise to the period's sum."""
         z = signals["surprise"]
         self.total += z if active is None else z * active
-        signals["mood"] = self.M[:, 0, 0]
+        signals["mood"] = self.M[:, 0, 0].clone()
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Write the mean surprise of the period."""
-        mean = self.total / self.clock.host_period
+        mean = self.total / self.period
         value = mean / (self.midpoint + mean.abs())
         write(
             self.M, self.one, value[:, None], self.step_size, ridge=self.ridge,
             anchor=self._temperament[0].M, mask=due, out=self.M,
         )  # fmt: skip
         self.total.mul_(0) if due is None else self.total.masked_fill_(due, 0)
+        signals["mood"] = self.M[:, 0, 0].clone()
 
     def modulate(self, drive: Drive, key: Tensor) -> None:
         """Explore more in a bad mood."""

@@ -20,7 +20,7 @@ class RecallConfig:
     """How many value memories there are, and how much displeasure switches between them."""
 
     slots: int = 2
-    """Number of value memories, >= 1; 1 switches recall off."""
+    """Number of value memories, in [1, 1000]; 1 switches recall off."""
     allowance: float = 0.5
     """Mean displeasure an episode that is put up with, in standard units, >= 0."""
     threshold: float = 4.0
@@ -31,7 +31,7 @@ class RecallConfig:
     """Rate of the running scale of an episode's surprise, in (0, 1]."""
 
     def __post_init__(self) -> None:
-        require_int("RecallConfig.slots", self.slots, 1)
+        require_int("RecallConfig.slots", self.slots, 1, 1000)
         require_range("RecallConfig.allowance", self.allowance, 0)
         require_range("RecallConfig.threshold", self.threshold, 0, low_open=True)
         require_range("RecallConfig.mood_gain", self.mood_gain, 0, 1)
@@ -81,7 +81,7 @@ class Recall(Channel):
         lss, size = signals["lss"], signals["target"].abs()
         self.total += lss if active is None else lss * active
         self.size = torch.maximum(self.size, size if active is None else size * active)
-        signals["displeasure"] = self.displeasure
+        signals["displeasure"] = self.displeasure.clone()
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Judge the episode, and recall another memory if this has gone on for too long."""
@@ -94,3 +94,8 @@ class Recall(Channel):
         nothing = torch.zeros_like(self.total)
         commit(self.total, nothing, due)
         commit(self.size, nothing, due)
+
+    def cut_episode(self) -> None:
+        """Drop what the running episode has added up."""
+        self.total.zero_()
+        self.size.zero_()

@@ -21,14 +21,14 @@ class SurpriseConfig:
     decay: float = 0.01
     """Rate of the running scale, in (0, 1]; about 1/decay updates are remembered."""
     floor: float = 0.05
-    """Surprises below this share of the typical target count as small, >= 0."""
+    """Surprises below this share of the typical target count as small, in [0, 1]."""
     limit: float = 3.0
-    """Standardised surprise is clipped to [-limit, limit], > 0."""
+    """Standardised surprise is clipped to [-limit, limit], in (0, 1000]."""
 
     def __post_init__(self) -> None:
         require_range("SurpriseConfig.decay", self.decay, 0, 1, low_open=True)
-        require_range("SurpriseConfig.floor", self.floor, 0)
-        require_range("SurpriseConfig.limit", self.limit, 0, low_open=True)
+        require_range("SurpriseConfig.floor", self.floor, 0, 1)
+        require_range("SurpriseConfig.limit", self.limit, 0, 1000, low_open=True)
 
 
 @final

@@ -84,7 +84,8 @@ class AffectSystem(nn.Module):
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
-        members = [configs] * population if isinstance(configs, AffectConfig) else list(configs)
+        given = [configs] * population if isinstance(configs, AffectConfig) else configs
+        members = list(given) if isinstance(given, Sequence) else []
         if len(members) != population or not all(isinstance(one, AffectConfig) for one in members):
             raise ValueError(f"affect: got {configs!r}, expected an AffectConfig or a list of {population}")
         self.configs = tuple(members)
@@ -103,6 +104,11 @@ class AffectSystem(nn.Module):
     def slot(self) -> Tensor | None:
         """Which value memory answers, [P] int64; None if there is one for all."""
         return None if self._recall[0] is None else self._recall[0].slot
+
+    def cut_episode(self) -> None:
+        """Forget what belongs to running episodes, because they were cut off and will not end."""
+        for channel in self.channels:
+            channel.cut_episode()
 
     def level(self, name: str) -> Any:
         """Return the level of that name, e.g. to look at its memory.
@@ -160,7 +166,7 @@ def _build(members: Sequence[AffectConfig], actions: int, keys: int) -> list[Cha
     if (fear := of("fear")) is not None:
         channels.append(Fear(fear, surprise, actions, keys))
     if (anger := of("anger")) is not None:
-        channels.append(Anger(anger, actions, keys))
+        channels.append(Anger(anger, surprise, actions, keys))
     if (temperaments := of("temperament")) is not None:
         temperament = Temperament(temperaments)
         if (mood := of("mood")) is not None:

@@ -22,11 +22,11 @@ class TemperamentConfig:
     initial: float = 0.0
     """Temperament at birth, in [-1, 1]."""
     step_size: float = 0.01
-    """Proximal step size eta of one update toward mood, >= 0."""
+    """Proximal step size eta of one update toward mood, in [0, 1e6]."""
 
     def __post_init__(self) -> None:
         require_range("TemperamentConfig.initial", self.initial, -1, 1)
-        require_range("TemperamentConfig.step_size", self.step_size, 0)
+        require_range("TemperamentConfig.step_size", self.step_size, 0, 1e6)
 
 
 @final
@@ -52,7 +52,7 @@ class Temperament(Channel):
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Show the temperament."""
-        signals["temperament"] = self.M[:, 0, 0]
+        signals["temperament"] = self.M[:, 0, 0].clone()
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Move a little toward the mood at the episode's end."""

@@ -66,9 +66,10 @@ def write_onehot(
         raise ValueError(f"v: got {describe(v)}, expected {M.dtype} {list(held.shape)}")
     check_finite("v", v)
     rate = check_rate("eta", eta, M)
-    if rate.ndim and rate.shape[-1] != 1:
-        raise ValueError(f"eta: got {describe(rate)}, expected a number or one a memory for one-hot keys")
-    rate = rate.squeeze(-1) if rate.ndim else rate  # [..., 1]
+    if isinstance(rate, Tensor):
+        if rate.shape[-1] != 1:
+            raise ValueError(f"eta: got {describe(rate)}, expected a number or one a memory for one-hot keys")
+        rate = rate.squeeze(-1)  # [..., 1]
     lss = v - held
     written = held + (rate / (1 + rate) if solver == "prox" else rate) * lss
     if mask is not None:

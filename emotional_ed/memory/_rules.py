@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from emotional_ed.checks import require_choice
+from emotional_ed.checks import require_choice, require_range
 from emotional_ed.memory._validation import (
     check_finite,
     check_mask,
@@ -16,6 +16,7 @@ from emotional_ed.memory._validation import (
 )
 
 Rate = float | Tensor
+_LARGE = 64 * 64  # entries of one memory from which matrix products beat elementwise passes
 
 
 def read(M: Tensor, q: Tensor) -> Tensor:
@@ -32,7 +33,7 @@ def read(M: Tensor, q: Tensor) -> Tensor:
     """
     check_memory(M)
     check_vector("q", q, M, -1)
-    return (M * q[..., None, :]).sum(-1)
+    return recall(M, q)
 
 
 def write(
@@ -61,7 +62,8 @@ def write(
             l2  prox:  M1 + (v - M1 k)(eta1 k)^T / (1 + k^T eta1 k)
             dot prox:  M1 + eta1 v k^T
 
-        A vector `eta` [..., K] is a diagonal metric: one step size a feature. The proximal form never
+        A vector `eta` [..., K] is a diagonal metric, one step size a feature; a symmetric positive matrix
+        [..., K, K] a full one (recursive least squares, see `update_metric`). The proximal form never
         overshoots: with ridge 0 the residual shrinks by exactly 1/(1 + eta |k|^2); the gradient form
         diverges once eta |k|^2 > 2. A zero key writes nothing but the retention.
 
@@ -69,7 +71,7 @@ def write(
         M: the memories.
         k: keys.
         v: values.
-        eta: step size >= 0, one number, one a memory [...], or one a feature [..., K].
+        eta: step size >= 0, one number, one a memory [...], one a feature [..., K], or a metric [..., K, K].
         objective: "l2" (regression) or "dot" (Hebbian).
         solver: "prox" (exact proximal step) or "grad" (one explicit gradient step).
         ridge: lambda >= 0, the pull toward the anchor; a number or [...].
@@ -98,55 +100,114 @@ def write(
     check_vector("k", k, M, -1)
     check_vector("v", v, M, -2)
     check_finite("M", M)
-    step = check_rate("eta", eta, M)  # [..., 1, 1 or K]
-    retains = isinstance(ridge, Tensor) or ridge != 0
+    step = check_rate("eta", eta, M, metric=True)
     pull = check_rate("ridge", ridge, M)
     if anchor is not None and anchor.shape[-2:] != M.shape[-2:]:
         raise ValueError(f"anchor: got {describe(anchor)}, expected the shape of M, {list(M.shape)}")
 
+    lss = v - recall(M, k)  # [..., V]
+    retains = isinstance(pull, Tensor) or pull > 0
+    base, error = M, lss if objective == "l2" else v
+    if retains and solver == "prox":
+        base, step = retain(M, step, pull, anchor)
+        error = v - recall(base, k) if objective == "l2" else v
+    elif retains:
+        base = M - _scale(M if anchor is None else M - anchor, step) * pull
     key = k[..., None, :]  # [..., 1, K]
-    lss = v - (M * key).sum(-1)  # [..., V]
-    if solver == "prox":
-        written = _proximal(M, key, v, lss, step, pull if retains else None, anchor, objective)
-    else:
-        error = lss if objective == "l2" else v
-        written = M + step * (error[..., None] * key)
-        if retains:
-            written = written - step * pull * (M if anchor is None else M - anchor)
+    scaled = _scale(key, step)
+    if objective == "l2" and solver == "prox":
+        scaled = scaled / (1 + (key * scaled).sum(-1, keepdim=True))
     if mask is not None:
-        written = torch.where(check_mask(mask, M), written, M)
-    return _deliver(written, out), lss
+        written = torch.where(check_mask(mask, M), add_outer(base, error, scaled), M)
+        return _deliver(written, out), lss
+    return add_outer(base, error, scaled, out=_checked_out(out, M, error, scaled)), lss
 
 
-def _proximal(
-    M: Tensor,
-    key: Tensor,
-    v: Tensor,
-    lss: Tensor,
-    step: Tensor,
-    pull: Tensor | None,
-    anchor: Tensor | None,
-    objective: str,
-) -> Tensor:
-    if pull is not None:
-        shrink = 1 + step * pull
-        M = (M if anchor is None else M + step * pull * anchor) / shrink
-        step = step / shrink
-        lss = v - (M * key).sum(-1)
-    if objective == "dot":
-        return M + v[..., None] * (step * key)
-    scaled = step * key  # [..., 1, K]
-    return M + lss[..., None] * (scaled / (1 + (key * scaled).sum(-1, keepdim=True)))
+def _scale(rows: Tensor, step: Rate) -> Tensor:
+    """Multiply rows [..., *, K] by a step size, one a feature, or a metric [..., K, K]."""
+    full = isinstance(step, Tensor) and step.ndim >= 2 and step.shape[-2] == step.shape[-1] > 1
+    return rows @ step if full else rows * step
+
+
+def retain(M: Tensor, step: Rate, pull: Rate, anchor: Tensor | None) -> tuple[Tensor, Rate]:
+    """Return M1 = (M + eta lambda A) s^-1 and eta1 = eta s^-1, with s = 1 + eta lambda."""
+    pulled = M if anchor is None else M + _scale(anchor, step) * pull
+    if isinstance(step, Tensor) and step.shape[-2] == step.shape[-1] > 1:
+        shrink = torch.eye(step.shape[-1], dtype=M.dtype, device=M.device) + step * pull
+        return (
+            torch.linalg.solve(shrink, pulled, left=False),
+            torch.linalg.solve(shrink, step.expand_as(shrink), left=False),
+        )
+    return pulled / (1 + step * pull), step / (1 + step * pull)
+
+
+def recall(M: Tensor, q: Tensor) -> Tensor:
+    """Return M q without checks: elementwise for small memories, as a matrix product for large ones."""
+    if M.shape[-2] * M.shape[-1] >= _LARGE:
+        return (M @ q[..., None]).squeeze(-1)
+    return (M * q[..., None, :]).sum(-1)
+
+
+def add_outer(M: Tensor, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return M + left right^T in one pass; left [..., V], right [..., 1, K]."""
+    column = left[..., None]
+    large = M.shape[-2] * M.shape[-1] >= _LARGE
+    if (
+        large
+        and M.ndim == column.ndim == right.ndim == 3
+        and len({*M.shape[:1], len(column), len(right)}) == 1
+    ):
+        return torch.baddbmm(M, column, right) if out is None else torch.baddbmm(M, column, right, out=out)
+    return torch.addcmul(M, column, right) if out is None else torch.addcmul(M, column, right, out=out)
+
+
+def _checked_out(out: Tensor | None, *inputs: Tensor) -> Tensor | None:
+    """Refuse an `out` that does not fit, or one that would have to record gradients."""
+    if out is None:
+        return None
+    M = inputs[0]
+    if out.shape != M.shape or out.dtype != M.dtype or out.device != M.device:
+        raise ValueError(f"out: got {describe(out)}, expected {describe(M)}")
+    if torch.is_grad_enabled() and any(one.requires_grad for one in (out, *inputs)):
+        raise ValueError("out: got gradients being recorded, expected the call inside torch.no_grad()")
+    return out
 
 
 def _deliver(written: Tensor, out: Tensor | None) -> Tensor:
-    if out is None:
-        return written
-    if out.shape != written.shape or out.dtype != written.dtype or out.device != written.device:
-        raise ValueError(f"out: got {describe(out)}, expected {describe(written)}")
-    if torch.is_grad_enabled() and (written.requires_grad or out.requires_grad):
-        raise ValueError("out: got gradients being recorded, expected the call inside torch.no_grad()")
-    return out.copy_(written)
+    return written if _checked_out(out, written) is None else out.copy_(written)  # type: ignore[union-attr]
+
+
+def update_metric(P: Tensor, k: Tensor, *, forgetting: float | Tensor = 1.0) -> Tensor:
+    """Return the metric after a write with key `k`: with `write(M, k, v, P)` this is recursive least squares.
+
+    Equation:
+        P+ = (P - P k k^T P / (1 + k^T P k)) / forgetting
+
+    Starting from P = p I and M = 0, the memory after any number of pairs is the ridge regression with
+    penalty 1/p, and P the inverse of K^T K + I/p (at forgetting 1).
+
+    Args:
+        P: symmetric positive metric [..., K, K].
+        k: the key that was written, [..., K].
+        forgetting: in (0, 1]; below 1 old pairs count less, each step by that factor.
+
+    Raises:
+        ValueError: shapes do not fit, or `forgetting` is out of range.
+
+    Reference:
+        Haykin, "Adaptive Filter Theory", ch. 10; Behrouz et al., eq. 47 gives the metric as preconditioner.
+    """
+    if P.ndim < 2 or P.shape[-1] != P.shape[-2]:
+        raise ValueError(f"P: got {describe(P)}, expected shape [..., K, K]")
+    check_vector("k", k, P, -1)
+    rate: Rate = forgetting
+    if not isinstance(forgetting, Tensor):
+        require_range("forgetting", forgetting, 0, 1, low_open=True)
+    else:
+        rate = forgetting[..., None, None]
+    gain = (P @ k[..., None]).squeeze(-1)  # [..., K]
+    weight = 1 + (k * gain).sum(-1, keepdim=True)
+    return (P - gain[..., None] * (gain / weight)[..., None, :]) / rate
 
 
 def modulate_share(share: Rate, factor: Tensor) -> Tensor:
@@ -163,4 +224,5 @@ def modulate_share(share: Rate, factor: Tensor) -> Tensor:
         share: in [0, 1].
         factor: >= 0.
     """
-    return factor * share / (1 + share * (factor - 1))
+    odds = 1 + share * (factor - 1)  # 0 only for share 1 and factor 0, where nothing is taken up
+    return factor * share / odds.clamp_min(torch.finfo(odds.dtype).tiny)

@@ -62,22 +62,26 @@ def check_finite(name: str, tensor: Tensor) -> None:
         )
 
 
-def check_rate(name: str, rate: float | Tensor, M: Tensor) -> Tensor:
-    """Return a step size or ridge as a tensor broadcastable against `M` [..., V, K]: [..., 1, 1 or K].
+def check_rate(name: str, rate: float | Tensor, M: Tensor, *, metric: bool = False) -> float | Tensor:
+    """Return a step size or ridge in a form that multiplies keys [..., 1, K].
 
-    A number is checked always, a tensor's values under `value_checks`.
+    A number stays a number; one a memory [...] becomes [..., 1, 1]; one a feature [..., K] becomes
+    [..., 1, K]; with `metric` a matrix [..., K, K] is taken as it is. A number's value is checked always,
+    a tensor's under `value_checks`.
     """
     if not isinstance(rate, Tensor):
-        require_range(name, rate, 0.0, float("inf"))
-        return torch.as_tensor(rate, dtype=M.dtype, device=M.device)
+        return require_range(name, rate, 0.0, float("inf"))
     if rate.dtype != M.dtype or rate.device != M.device:
         raise ValueError(f"{name}: got {describe(rate)}, expected {M.dtype} on {M.device} as M is")
+    batch, features = M.ndim - 2, M.shape[-1]
+    if metric and rate.ndim == batch + 2 and rate.shape[-2:] == (features, features):
+        check_finite(name, rate)
+        return rate
     if _check_values and not bool((rate >= 0).all()):
         raise ValueError(f"{name}: got a smallest entry of {rate.min().item():g}, expected numbers >= 0")
-    batch = M.ndim - 2
     if rate.ndim <= batch:
         return rate[..., None, None]
-    if rate.ndim == batch + 1 and rate.shape[-1] == M.shape[-1]:
+    if rate.ndim == batch + 1 and rate.shape[-1] == features:
         return rate[..., None, :]
     raise ValueError(f"{name}: got {describe(rate)}, expected one number a memory, or one a feature [..., K]")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from emotional_ed.checks import require_int
@@ -37,8 +36,3 @@ class Clock:
     def every_step(self) -> bool:
         """True for the fastest clock."""
         return self.period == 1
-
-    @property
-    def host_period(self) -> float:
-        """The period, or infinity for events."""
-        return math.inf if self.period is None else self.period

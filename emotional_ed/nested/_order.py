@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emotional_ed.nested._level import Level
 
@@ -52,3 +52,40 @@ def _find_circle(stuck: Sequence[Level]) -> list[str]:
     while path[-1] not in path[:-1]:
         path.append(needs[path[-1]][0])
     return path[path.index(path[-1]) :]
+
+
+def rank(frequencies: Mapping[str, float], needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Order components by Definition 2: the levels of a system, fastest first.
+
+    Equation:
+        A > B  if  f_A > f_B,  or  f_A = f_B and B's update needs A's result;
+        neither: A and B are on the same level.
+
+    Args:
+        frequencies: updates per step, as measured; infinity for what is solved anew at every step
+            (attention), 0 for what never changes in use.
+        needs: name -> names whose results its update needs (directly).
+
+    Returns:
+        Groups of names, each a level; within a group nothing is comparable.
+
+    Raises:
+        ValueError: a name in `needs` has no frequency, or equals need each other in a circle.
+
+    Reference:
+        Behrouz et al., arXiv 2512.24695, Definition 2.
+    """
+    named = {*needs, *(name for many in needs.values() for name in many)}
+    unknown = sorted(named - set(frequencies))
+    if unknown:
+        raise ValueError(f"needs: got {unknown}, expected names among {sorted(frequencies)}")
+    groups: list[list[str]] = []
+    for frequency in sorted(set(frequencies.values()), reverse=True):
+        waiting = [name for name, one in frequencies.items() if one == frequency]
+        while waiting:
+            free = [name for name in waiting if not set(needs.get(name, ())) & set(waiting)]
+            if not free:
+                raise ValueError(f"needs: got a circle among {waiting}, expected none")
+            groups.append(free)
+            waiting = [name for name in waiting if name not in free]
+    return groups
