@@ -40,6 +40,8 @@ docs: install
 
 bench: install
 	$(BIN)/python benchmarks/populations.py
+	$(BIN)/python benchmarks/memories.py
+	$(BIN)/python benchmarks/optimizers.py
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,7 @@ FILES = sorted((ROOT / "examples" / "gallery").glob("*.py"))
 EXPECTED = {
     "adam",
     "fast_weights",
+    "hope_block",
     "hypernetwork",
     "linear_attention",
     "looped_block",
@@ -147,3 +148,15 @@ def test_a_transformer_block_has_the_two_extreme_frequencies_only(monkeypatch: p
 
     monkeypatch.setattr(module, "Block", Learning)
     assert module.frequencies() == {**measured, "out": 0.5}
+
+
+def test_the_parts_of_a_hope_block_move_at_their_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = gallery("hope_block")
+    memories = ["key", "value", "step", "retention", "content"]
+    every_token = dict.fromkeys([*memories, "network1"], 1.0)
+    measured = module.frequencies()
+    assert measured == {**every_token, "network2": 1 / 3, "network3": 1 / 12, "query": 0.0}
+    assert module.rank(measured, {}) == [[*memories, "network1"], ["network2"], ["network3"], ["query"]]
+    monkeypatch.setattr(module, "PERIODS", (1, 2, 5))  # 24 tokens: two chunks of 5 stay open at their end
+    assert module.frequencies() == {**measured, "network2": 0.5, "network3": 4 / 24}
+    assert module.difference() < TOLERANCE
