@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,18 +17,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Experience
+from emotional_ed.agents.arguments import PerMember, checked_device, member_seeds, per_member, plain_json
 from emotional_ed.agents.episodes import EpisodeRecorder
-from emotional_ed.agents.plain import plain_json
 from emotional_ed.agents.population_file import load_population, save_population
 from emotional_ed.agents.prediction import choose
 from emotional_ed.agents.selection import select_action
 from emotional_ed.agents.signal_log import SignalLog
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.checks import require_int
 from emotional_ed.envs import BatchedEnv, BatchedStep, as_batched
 from emotional_ed.memory import AssociativeMemory, modulate_share
 from emotional_ed.streams import Streams
 
-PerMember = float | Sequence[float]
 _STRIDE = 7919  # between the seeds of worlds entered at different times
 Callback = Callable[["EmotionalQ"], bool | None]
 
@@ -91,11 +89,11 @@ class EmotionalQ:
         verbose: int = 0,
     ) -> None:
         self.population = require_int("population", population, 1)
-        self.device = _checked_device(device)
-        self.seeds = _member_seeds(seed, self.population)
-        self.step_size = self._per_member("step_size", step_size)
-        self.discount = self._per_member("discount", discount)
-        self.exploration = self._per_member("exploration", exploration)
+        self.device = checked_device(device)
+        self.seeds = member_seeds(seed, self.population)
+        self.step_size = per_member("step_size", step_size, self.population).to(self.device)
+        self.discount = per_member("discount", discount, self.population).to(self.device)
+        self.exploration = per_member("exploration", exploration, self.population).to(self.device)
         self.tensorboard_log = None if tensorboard_log is None else os.fspath(tensorboard_log)
         self.verbose = verbose
         self.catastrophe_reward = catastrophe_reward
@@ -144,15 +142,6 @@ class EmotionalQ:
     def env_kwargs(self) -> dict[str, Any]:
         """What the environment was made with."""
         return {} if self.env is None else self.env.env_kwargs
-
-    def _per_member(self, name: str, value: PerMember) -> Tensor:
-        numbers = (
-            list(value) if isinstance(value, Sequence | np.ndarray | Tensor) else [value] * self.population
-        )
-        if len(numbers) != self.population:
-            raise ValueError(f"{name}: got {len(numbers)} numbers, expected one or {self.population}")
-        checked = [require_range(name, number, 0, 1) for number in numbers]
-        return torch.tensor(checked, dtype=torch.float32, device=self.device)
 
     # ------------------------------------------------------------------ learning
 
@@ -414,22 +403,3 @@ class EmotionalQ:
             CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
         """
         return load_population(path, env, device=device, tensorboard_log=tensorboard_log, verbose=verbose)
-
-
-def _checked_device(device: torch.device | str) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:  # torch says no in both ways
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device: got {str(device)!r}, expected one that torch can use ({reason})") from None
-
-
-def _member_seeds(seed: int | Sequence[int] | None, population: int) -> list[int]:
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-    many = list(seed) if isinstance(seed, Sequence | np.ndarray) else [seed]
-    whole = all(hasattr(one, "__index__") and 0 <= int(one) < 2**62 for one in many)
-    if not whole or (isinstance(seed, Sequence | np.ndarray) and len(many) != population):
-        raise ValueError(f"seed: got {seed!r}, expected an integer in [0, 2**62), or {population} of them")
-    first = int(many[0])
-    return list(range(first, first + population)) if len(many) != population else [int(one) for one in many]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig
+from emotional_ed.agents.arguments import plain_json
 from emotional_ed.agents.checkpoint import read_checkpoint, with_suffix, write_checkpoint
 from emotional_ed.agents.errors import CheckpointError
-from emotional_ed.agents.plain import plain_json
 
 if TYPE_CHECKING:
     from emotional_ed.agents.emotional_q import EmotionalQ

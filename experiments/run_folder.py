@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import emotional_ed
+from emotional_ed.files import write_atomically
 
 COLUMNS = ("member", "episode", "step", "return", "length")
 _PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
@@ -82,17 +83,7 @@ class RunFolder:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write JSON so that whoever reads sees all of it or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(data, file, indent=2, default=_plain)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, (json.dumps(data, indent=2, default=_plain) + "\n").encode())
 
 
 def _plain(thing: Any) -> Any:

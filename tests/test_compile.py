@@ -55,16 +55,17 @@ CALLS: dict[str, Callable[[dict[str, Tensor]], Any]] = {
 @pytest.mark.parametrize("name", CALLS)
 @torch.no_grad()
 def test_one_graph_and_the_same_numbers(name: str) -> None:
-    torch._dynamo.reset()  # type: ignore[attr-defined, no-untyped-call]
+    torch._dynamo.reset()
     compiled = torch.compile(CALLS[name], fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(inputs()), CALLS[name](inputs()))
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # torch's own generator
 @torch.no_grad()
 def test_the_generated_code_gives_the_same_numbers() -> None:
     """With the real code generator, which needs a C++ compiler."""
-    torch._dynamo.reset()  # type: ignore[attr-defined, no-untyped-call]
+    torch._dynamo.reset()
     compiled = torch.compile(CALLS["write with everything"], fullgraph=True)
     torch.testing.assert_close(compiled(inputs()), CALLS["write with everything"](inputs()))
 

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from stable_baselines3 import DQN
+from test_memory_rules import minimise
 from torch import Tensor, nn
 
 from emotional_ed.optim import (
@@ -87,24 +88,6 @@ def train(net: nn.Sequential, optimizer: torch.optim.Optimizer, steps: int) -> l
 
 def weights(net: nn.Sequential) -> Tensor:
     return nn.utils.parameters_to_vector(net.parameters()).detach().clone()
-
-
-def minimise(objective: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
-    """Find the minimum of a smooth convex function of one matrix numerically, in fp64."""
-    X = start.clone().requires_grad_()
-    solver = torch.optim.LBFGS(
-        [X], max_iter=500, tolerance_grad=1e-13, tolerance_change=1e-16, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        loss = objective(X)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    for _ in range(3):
-        solver.step(closure)  # type: ignore[no-untyped-call]
-    return X.detach()
 
 
 # Momentum, eq. 33

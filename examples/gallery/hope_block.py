@@ -15,6 +15,8 @@ Source:
     twice; eq. 93 as printed does) and eqs. 70-71 (with C terms a chunk; eq. 71 as printed has C + 1).
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -71,7 +73,7 @@ class Block:
 def nested(pace: float = 1.0) -> Tensor:
     """Return the answers [T, B, DIM]; `pace` scales the networks' step size and the memory of step sizes."""
     block, tokens = Block(pace), problem(pace)[2]
-    return torch.stack([block.step(x, y) for x, y in zip(tokens[:-1], tokens[1:], strict=True)])
+    return torch.stack([block.step(x, y) for x, y in pairwise(tokens)])
 
 
 def one_sequence(pace: float, tokens: Tensor) -> Tensor:
@@ -113,7 +115,7 @@ def frequencies() -> dict[str, float]:
     """Measure updates a token: how often each part of the block changed."""
     block, tokens = Block(1.0), problem(1.0)[2]
     changes = dict.fromkeys(block.parts(), 0)
-    for x, following in zip(tokens[:-1], tokens[1:], strict=True):
+    for x, following in pairwise(tokens):
         before = block.parts()
         block.step(x, following)
         for name, after in block.parts().items():
