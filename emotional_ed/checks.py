@@ -35,7 +35,8 @@ def require_range(
         number = math.nan
     too_low = number <= low if low_open else number < low
     too_high = number >= high if high_open else number > high
-    if not math.isfinite(number) or too_low or too_high:
+    finite = -math.inf < number < math.inf  # comparisons only: torch.compile follows them
+    if not finite or too_low or too_high:
         left = "(" if low_open or low == -math.inf else "["
         right = ")" if high_open or high == math.inf else "]"
         raise ValueError(f"{name}: got {value!r}, expected a number in {left}{low:g}, {high:g}{right}")

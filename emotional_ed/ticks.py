@@ -70,6 +70,11 @@ class Ticks(nn.Module):
         due = self.since[row] >= period
         return due if active is None else due & active
 
+    def restart(self, row: int, who: Tensor) -> None:
+        """Start a row's period anew for some members ([*batch] bool), out of step with the others."""
+        self.since[row] *= (~who).to(torch.int64)
+        self._in_step = False
+
     def fired(self, row: int, due: Tensor | None) -> None:
         """Note that a row has updated for the members in `due` (None means all)."""
         self.updates[row] += 1 if due is None else due

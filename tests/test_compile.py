@@ -82,3 +82,14 @@ def test_the_same_on_a_gpu_without_waiting_for_it(name: str) -> None:
     finally:
         torch.cuda.set_sync_debug_mode(before)
     torch.testing.assert_close(result, CALLS[name](inputs()), check_device=False)
+
+
+@torch.no_grad()
+def test_another_step_size_needs_no_other_code() -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda M, k, v, eta: write(M, k, v, eta)[0], fullgraph=True, backend="aot_eager")
+    x = inputs()
+    for eta in (0.5, 0.6, 0.7):
+        torch.testing.assert_close(
+            compiled(x["M"], x["k"], x["v"], eta), write(x["M"], x["k"], x["v"], eta)[0]
+        )

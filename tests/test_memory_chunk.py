@@ -149,10 +149,8 @@ def test_forgetting_weighs_old_pairs_less() -> None:
     )
     M, P = torch.zeros(1, 3, dtype=torch.float64), 1e8 * torch.eye(3, dtype=torch.float64)
     for k, v in zip(keys, values, strict=True):
-        # With forgetting, the metric that writes is P / forgetting (the discounted past).
-        P = P / 0.9
-        M, _ = write(M, k, v, P)
-        P = update_metric(P, k)
+        M, _ = write(M, k, v, P)  # P already holds the past, discounted to this pair
+        P = update_metric(P, k, forgetting=0.9)
     weights = 0.9 ** torch.arange(39, -1, -1, dtype=torch.float64)
     root = weights.sqrt()[:, None]
     expected = torch.linalg.lstsq(root * keys, root * values).solution.T
@@ -199,3 +197,29 @@ def test_bad_chunks_are_named() -> None:
         update_metric(torch.zeros(2, 3), torch.zeros(3))
     with pytest.raises(ValueError, match="forgetting: got 0"):
         update_metric(torch.eye(3), torch.zeros(3), forgetting=0)
+
+
+def test_retention_over_long_chunks_keeps_gradients_finite() -> None:
+    K = torch.randn(1, 64, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    write_chunk(torch.zeros(1, 1, 3), K, torch.ones(1, 64, 1), 1.0, ridge=4.0)[0].sum().backward()  # type: ignore[no-untyped-call]
+    assert K.grad is not None
+    assert bool(torch.isfinite(K.grad).all())
+
+
+def test_equal_keys_and_huge_steps_are_solved_in_single_precision() -> None:
+    K, V = torch.ones(3, 3), torch.ones(3, 1)
+    written, _ = write_chunk(torch.zeros(1, 3), K, V, 1e8, mode="joint")
+    torch.testing.assert_close(written @ torch.ones(3), torch.ones(1), atol=1e-3, rtol=1e-3)
+    empty, _ = write_chunk(torch.ones(1, 3), K[:0], V[:0], 1.0, ridge=1.0)
+    assert torch.equal(empty, torch.ones(1, 3))
+
+
+def test_the_metric_stays_symmetric_and_the_residual_shrinks() -> None:
+    g = torch.Generator().manual_seed(0)
+    P, M, w = 1e4 * torch.eye(8), torch.zeros(1, 8), torch.randn(1, 8, generator=g)
+    for _ in range(500):
+        k = 3 + 0.05 * torch.randn(8, generator=g)
+        M, lss = write(M, k, w @ k, P)
+        P = update_metric(P, k)
+        assert torch.equal(P, P.T)
+        assert float((w @ k - M @ k).abs()) <= float(lss.abs()) + 1e-3

@@ -191,7 +191,7 @@ def test_chain_members_are_independent_and_masked() -> None:
             assert torch.equal(tensor[1], start[name][1]), name
             assert not torch.equal(tensor[0], start[name][0]), name
     assert chain.ticks.updates.tolist() == [[7, 0], [2, 0]]
-    with pytest.raises(ValueError, match=r"key: got .*expected shape \[2, 2\]"):
+    with pytest.raises(ValueError, match=r"key: got .*of shape \[2, 2\]"):
         chain.write(keys[0, :, :1], values[0])
 
 
@@ -204,3 +204,31 @@ def test_bad_input_is_named() -> None:
         ContinuumMemory(1, 1, ridges=-1.0)
     with pytest.raises(ValueError, match=r"k: got .*K=2"):
         ContinuumMemory(1, 2).write(torch.zeros(3), torch.zeros(1))
+
+
+def test_masked_rows_may_hold_anything() -> None:
+    memory = ContinuumMemory(1, 1, periods=(1, 2), batch=(2,))
+    x = torch.tensor([[1.0], [float("nan")]])
+    for _ in range(2):
+        memory.write(x, x, torch.tensor([True, False]))
+    for _ in range(2):
+        memory.write(torch.ones(2, 1), torch.ones(2, 1))
+    assert bool(torch.isfinite(memory.M).all())
+
+
+@pytest.mark.parametrize("policy", ["drop", "write"])
+def test_after_settling_some_chunks_everyone_keeps_their_own_time(policy: str) -> None:
+    keys, values = stream(5, 9, 2, 2, 1)
+    memory = ContinuumMemory(1, 2, periods=(1, 4), batch=(2,), dtype=torch.float64)
+    twin = ContinuumMemory(1, 2, periods=(1, 4), batch=(2,), dtype=torch.float64)
+    for t in range(2):
+        memory.write(keys[t], values[t])
+    memory.end_chunk(policy, torch.tensor([True, False]))
+    twin.load_state_dict(copy.deepcopy(memory.state_dict()))
+    for t in range(2, 6):
+        memory.write(keys[t], values[t])
+        twin.write(keys[t], values[t])
+    early = int(policy == "write")
+    assert memory.ticks.updates[1].tolist() == [early + 1, 1]
+    for name, tensor in memory.state_dict().items():
+        assert torch.equal(tensor, twin.state_dict()[name]), name

@@ -8,11 +8,16 @@ from test_memory_rules import minimise, seeds
 from torch import Tensor, nn
 
 from emotional_ed.memory import (
+    ContinuumChain,
+    ContinuumMemory,
     HypergradientMemory,
     IDBDMemory,
     MLPMemory,
     SelfModifyingMemory,
     SelfModifyingState,
+    update_metric,
+    value_checks,
+    write_chunk,
     write_self,
 )
 
@@ -275,7 +280,38 @@ def test_bad_arguments_are_named() -> None:
         HypergradientMemory(1, 3, theta=-1)
     with pytest.raises(ValueError, match="rule: got 'l1'"):
         SelfModifyingMemory(3, rule="l1")
+    with pytest.raises(ValueError, match="rule: got 'dotty'"):
+        write_self(
+            torch.zeros(1, 1, 2), torch.zeros(1, 2), torch.zeros(1, 1), torch.ones(1), torch.ones(1), "dotty"
+        )
     with pytest.raises(ValueError, match=r"x: got .*\[B, T, D=3\]"):
         SelfModifyingMemory(3)(torch.zeros(2, 3))
     with pytest.raises(ValueError, match=r"key: got .*K=3"):
         IDBDMemory(3).read(torch.zeros(2))
+
+
+def test_huge_surprises_do_not_blow_up_a_learned_step_size() -> None:
+    memory = HypergradientMemory(1, 1)
+    for sign in (1, 1, -1, 1, -1, -1):
+        memory.write(torch.ones(1), sign * 1000 * torch.ones(1))
+    assert bool(torch.isfinite(memory.M).all())
+    assert bool(torch.isfinite(memory.log_step).all())
+
+
+def test_values_are_checked_everywhere_on_request() -> None:
+    nan = torch.full((3,), float("nan"))
+    with value_checks():
+        for call in (
+            lambda: MLPMemory((3, 1)).write(nan, torch.zeros(1)),
+            lambda: SelfModifyingMemory(3, rule="dot")(nan[None, None]),
+            lambda: IDBDMemory(3).write(nan, torch.zeros(1)),
+            lambda: HypergradientMemory(1, 3).write(torch.zeros(3), nan[:1]),
+            lambda: ContinuumMemory(1, 3).write(nan, torch.zeros(1)),
+            lambda: ContinuumChain(3, 2).write(nan, torch.zeros(3)),
+            lambda: write_chunk(torch.zeros(1, 3), torch.zeros(2, 3), torch.zeros(2, 1), nan[:2]),
+            lambda: update_metric(torch.eye(3), nan),
+        ):
+            with pytest.raises(ValueError, match=r"non-finite"):
+                call()
+    with pytest.raises(ValueError, match=r"eta: got .*expected a number or shape"):
+        MLPMemory((3, 1)).write(torch.zeros(3), torch.zeros(1), torch.zeros(3))

@@ -117,6 +117,35 @@ def test_cycling_with_a_huge_step_reaches_least_squares(generator: torch.Generat
     torch.testing.assert_close(M, expected, atol=1e-9, rtol=1e-9)
 
 
+@given(seeds, sizes, st.floats(0.01, 5), st.floats(0, 3))
+def test_retention_is_the_gated_delta_rule(
+    seed: int, size: tuple[int, int], eta: float, ridge: float
+) -> None:
+    M, _, k, v = draw(seed, *size)
+    s = 1 + eta * ridge
+    eta1 = eta / s
+    beta, decay = eta1 / (1 + eta1 * (k @ k)), 1 / s
+    expected = decay * M @ (
+        torch.eye(len(k), dtype=torch.float64) - beta * torch.outer(k, k)
+    ) + beta * torch.outer(v, k)
+    torch.testing.assert_close(write(M, k, v, eta, ridge=ridge)[0], expected)
+
+
+def test_the_explicit_step_diverges_beyond_two_and_the_proximal_one_never() -> None:
+    k, v = torch.tensor([3.0, 4.0], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    ends = {}
+    for rate in (1.99, 2.01):
+        for solver in ("grad", "prox"):
+            M = torch.zeros(1, 2, dtype=torch.float64)
+            for _ in range(2000):
+                M, lss = write(M, k, v, rate / 25, solver=solver)
+            ends[solver, rate] = float(lss.abs())
+    assert ends["grad", 1.99] < 1e-6
+    assert ends["grad", 2.01] > 1e6
+    assert ends["prox", 1.99] < 1e-12
+    assert ends["prox", 2.01] < 1e-12
+
+
 def test_hand_computed_values() -> None:
     M = torch.tensor([[1.0, 0.0]])
     k, v = torch.tensor([1.0, 2.0]), torch.tensor([3.0])
@@ -258,6 +287,11 @@ def test_module_keeps_its_state_and_takes_both_kinds_of_keys() -> None:
         (lambda: write(torch.zeros(2, 3), torch.zeros(3), torch.zeros(2), 1, mask=torch.zeros(2)), r"mask: got .*bool"),
         (lambda: write(torch.zeros(2, 3), torch.zeros(3), torch.zeros(2), 1, out=torch.zeros(2)), r"out: got"),
         (lambda: read_onehot(torch.zeros(2, 3), torch.zeros(())), r"index: got .*int64"),
+        (lambda: read(torch.zeros(4, 2, 3), torch.zeros(5, 3)), r"q: got .*expected batch dimensions \[4\]"),
+        (lambda: write(torch.zeros(4, 2, 3), torch.zeros(3), torch.zeros(2), torch.zeros(5)), r"eta: got .*batch"),
+        (lambda: write(torch.zeros(4, 2, 3), torch.zeros(3), torch.zeros(2), 1, ridge=torch.zeros(4, 3)), r"ridge: got"),
+        (lambda: write(torch.zeros(2, 3), torch.zeros(3), torch.zeros(2), 1, anchor=3), r"anchor: got int 3"),  # type: ignore[arg-type]
+        (lambda: AssociativeMemory(1, 1, dtype=torch.bfloat16), r"dtype: got torch.bfloat16, expected"),
         (lambda: write_onehot(torch.zeros(2, 3), torch.tensor(0), torch.zeros(3), 1), r"v: got"),
     ],
 )  # fmt: skip

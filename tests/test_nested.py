@@ -163,3 +163,20 @@ def test_rank_follows_definition_2() -> None:
         rank({"a": 1, "b": 1}, {"a": ("b",), "b": ("a",)})
     with pytest.raises(ValueError, match=r"needs: got \['c'\]"):
         rank({"a": 1}, {"a": ("c",)})
+
+
+def test_masks_that_are_no_masks_are_refused_before_anything_moves() -> None:
+    system = NestedSystem([Counter("slow", Clock(period=2), 2), Counter("end", Clock(event="e"), 2)], 2)
+    signals = {"x": torch.ones(2)}
+    fine = {"e": torch.tensor([True, False])}
+    with pytest.raises(ValueError, match=r"active: got torch.int64 \[2\], expected torch.bool \[2\]"):
+        system.step(signals, events=fine, active=torch.tensor([1, 0]))
+    with pytest.raises(ValueError, match=r"e: got torch.bool \[1\], expected torch.bool \[2\]"):
+        system.step(signals, events={"e": torch.tensor([True])})
+    with pytest.raises(ValueError, match="expected 'e' for level 'end'"):
+        system.step(signals)
+    assert not system.ticks.steps.any()
+    with pytest.raises(ValueError, match=r"name: got 'a\.b'"):
+        Counter("a.b", Clock(period=1))
+    with pytest.raises(ValueError, match="frequencies: got"):
+        rank({"a": float("nan")}, {})

@@ -77,4 +77,4 @@ def test_the_ladder_overlays_in_tensorboard(study: Path) -> None:
             assert [point[1] for point in points] == [500, 1000, 1500]
             assert [point[2] for point in points] == [10, 20, 30]  # every 50 steps
         finally:
-            server.terminate()
+            server.kill()  # on SIGTERM it would write to the pipe that is being closed, and may stay

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from emotional_ed.checks import require_int, require_range
 from emotional_ed.memory._mlp import MLPMemory, Weights, apply_mlp
-from emotional_ed.memory._validation import describe
+from emotional_ed.memory._validation import check_finite, describe
 from emotional_ed.ticks import Ticks
 
 
@@ -59,6 +59,8 @@ class ContinuumChain(nn.Module):
     ) -> None:
         super().__init__()
         self.periods = tuple(require_int("periods", period, 1) for period in periods)
+        if not self.periods or list(self.periods) != sorted(self.periods):
+            raise ValueError(f"periods: got {list(periods)}, expected at least one, fastest first")
         self.eta = require_range("eta", eta, 0.0, low_open=True)
         self.dim = require_int("dim", dim, 1)
         self.batch = tuple(batch)
@@ -76,6 +78,7 @@ class ContinuumChain(nn.Module):
 
     def read(self, key: Tensor) -> Tensor:
         """Run the chain on keys [*batch, K]."""
+        self._check("key", key)
         return torch.func.vmap(run_chain)(self.weights, key) if self.batch else run_chain(self.weights, key)
 
     def write(self, key: Tensor, value: Tensor, active: Tensor | None = None) -> Tensor:
@@ -87,8 +90,7 @@ class ContinuumChain(nn.Module):
             active: [*batch] bool, which members saw the item; None means all.
         """
         for name, tensor in (("key", key), ("value", value)):
-            if tensor.shape != (*self.batch, self.dim):
-                raise ValueError(f"{name}: got {describe(tensor)}, expected shape {[*self.batch, self.dim]}")
+            self._check(name, tensor)
         step = torch.func.grad(_chain_loss, has_aux=True)
         gradients, lss = (torch.func.vmap(step) if self.batch else step)(self.weights, key, value)
         self.ticks.advance(active)
@@ -101,6 +103,12 @@ class ContinuumChain(nn.Module):
                     self._move(level, due)
         surprise: Tensor = lss.detach()
         return surprise
+
+    def _check(self, name: str, tensor: Tensor) -> None:
+        dtype, shape = self.sums[0].get_buffer("w0").dtype, [*self.batch, self.dim]
+        if not isinstance(tensor, Tensor) or list(tensor.shape) != shape or tensor.dtype != dtype:
+            raise ValueError(f"{name}: got {describe(tensor)}, expected {dtype} of shape {shape}")
+        check_finite(name, tensor)
 
     def _move(self, level: int, due: Tensor | None) -> None:
         for name, total in self.sums[level].named_buffers():

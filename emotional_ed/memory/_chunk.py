@@ -6,8 +6,17 @@ import torch
 from torch import Tensor
 
 from emotional_ed.checks import require_choice
+from emotional_ed.memory._linear import solve_spd
 from emotional_ed.memory._rules import Rate, _checked_out, retain
-from emotional_ed.memory._validation import check_finite, check_memory, check_rate, describe
+from emotional_ed.memory._validation import (
+    check_anchor,
+    check_batch,
+    check_finite,
+    check_memory,
+    check_nonnegative,
+    check_rate,
+    describe,
+)
 
 
 def write_chunk(
@@ -63,13 +72,16 @@ def write_chunk(
     """
     require_choice("mode", mode, ("sequential", "joint", "frozen"))
     _check_chunk(M, K, V)
-    if anchor is not None and anchor.shape[-2:] != M.shape[-2:]:
-        raise ValueError(f"anchor: got {describe(anchor)}, expected the shape of M, {list(M.shape)}")
-    pull = check_rate("ridge", ridge, M)
+    check_anchor(anchor, M)
+    pull = check_rate("ridge", ridge, M, features=False)
     per_pair = isinstance(eta, Tensor) and eta.ndim == M.ndim - 1
     if per_pair and (mode != "sequential" or eta.shape[-1] != K.shape[-2]):  # type: ignore[union-attr]
         raise ValueError(f"eta: got {describe(eta)}, expected one a pair [..., T] in mode sequential only")
-    step = eta[..., None] if per_pair else check_rate("eta", eta, M)  # type: ignore[index]
+    if per_pair:
+        check_nonnegative("eta", eta, M)  # type: ignore[arg-type]
+    step = eta[..., None] if per_pair else check_rate("eta", eta, M, features=False)  # type: ignore[index]
+    if K.shape[-2] == 0:
+        return M.clone() if out is None else out.copy_(M), V.clone()
     if mode == "sequential":
         written, lss = _sequential(M, K, V, step, pull, anchor)
     elif mode == "joint":
@@ -88,6 +100,7 @@ def _check_chunk(M: Tensor, K: Tensor, V: Tensor) -> None:
             raise ValueError(f"{name}: got {describe(rows)}, expected shape [..., T, {letter}={size}]")
         if rows.dtype != M.dtype or rows.device != M.device:
             raise ValueError(f"{name}: got {describe(rows)}, expected {M.dtype} on {M.device} as M is")
+        check_batch(name, rows, rows.shape[:-2], M)
         check_finite(name, rows)
     if K.shape[-2] != V.shape[-2]:
         raise ValueError(f"V: got {V.shape[-2]} rows for {K.shape[-2]} keys, expected as many")
@@ -110,7 +123,8 @@ def _sequential(
     decay = torch.log1p(torch.as_tensor(step * pull, dtype=M.dtype, device=M.device)).expand_as(norms)
     total = decay.cumsum(-2)  # [..., T, 1]: minus the logarithm of what is left of the start
     share = step / (decay.exp() + step * norms)
-    between = torch.exp(total.mT - total)  # [..., t, j]: what is left at t of what was written at j <= t
+    # What is left at t of what was written at j <= t, [..., t, j]; kept finite above the diagonal.
+    between = torch.exp((total.mT - total).clamp_max(0))
     lower = torch.tril(share * overlap * between, -1)
     surprise = share * (values - (-total).exp() * held)
     U = torch.linalg.solve_triangular(lower, surprise, upper=False, unitriangular=True)
@@ -123,7 +137,7 @@ def _sequential(
 def _before(K: Tensor, start: Tensor, U: Tensor, overlap: Tensor, total: Tensor, decay: Tensor) -> Tensor:
     """Return what the memory, before the retention of step t, answered to key t: [..., T, V]."""
     elapsed = total - decay  # decay until just before step t
-    between = torch.tril(torch.exp(total.mT - elapsed), -1)
+    between = torch.tril(torch.exp((total.mT - elapsed).clamp_max(0)), -1)
     return (-elapsed).exp() * (K @ start.mT) + (between * overlap) @ U
 
 
@@ -135,6 +149,6 @@ def _joint(
     error = V - K @ base.mT  # [..., T, V]
     if K.shape[-2] <= K.shape[-1]:  # solve in the space of pairs
         system = torch.eye(K.shape[-2], dtype=M.dtype, device=M.device) + rate * (K @ K.mT)
-        return base + rate * (torch.linalg.solve(system, error).mT @ K), lss
+        return base + rate * (solve_spd(system, error).mT @ K), lss
     system = torch.eye(K.shape[-1], dtype=M.dtype, device=M.device) + rate * (K.mT @ K)
-    return base + rate * torch.linalg.solve(system, error.mT @ K, left=False), lss
+    return base + rate * solve_spd(system, K.mT @ error).mT, lss

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from emotional_ed.checks import require_choice, require_int, require_range
+from emotional_ed.memory._linear import solve_spd
 from emotional_ed.memory._rules import recall, retain, write
-from emotional_ed.memory._validation import check_mask, check_vector
+from emotional_ed.memory._validation import check_dtype, check_mask, check_vector
 from emotional_ed.ticks import Ticks
 
 
@@ -69,6 +70,7 @@ class ContinuumMemory(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        check_dtype(dtype)
         self.periods = tuple(require_int("periods", period, 1) for period in periods)
         if not self.periods or list(self.periods) != sorted(self.periods):
             raise ValueError(f"periods: got {list(periods)}, expected at least one, fastest first")
@@ -121,9 +123,10 @@ class ContinuumMemory(nn.Module):
         return any(self.ridges[:-1])
 
     def _gather(self, level: int, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
-        key = k[..., None, :] if mask is None else (k[..., None, :]).masked_fill(~mask, 0)
-        self.moment[level] += v[..., None] * key
-        self.overlap[level] += k[..., None] * key
+        if mask is not None:  # whatever masked rows hold, also NaN, must not get in
+            k, v = (torch.where(mask[..., 0], one, 0.0) for one in (k, v))
+        self.moment[level] += v[..., None] * k[..., None, :]
+        self.overlap[level] += k[..., None] * k[..., None, :]
 
     def _write_one(
         self, level: int, k: Tensor, v: Tensor, anchor: Tensor | None, active: Tensor | None
@@ -142,16 +145,16 @@ class ContinuumMemory(nn.Module):
         else:
             base, rate = retain(M, eta, ridge, anchor) if ridge else (M, eta)
             system = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device) + rate * overlap
-            written = base + torch.linalg.solve(system, rate * (moment - base @ overlap), left=False)
+            written = base + solve_spd(system, rate * (moment - base @ overlap).mT).mT
         mask = due[..., None, None]
         self.M[level] = torch.where(mask, written, M)
         self._forget_chunk(level, due)
+        self.ticks.fired(level, due)
 
     def _forget_chunk(self, level: int, due: Tensor) -> None:
         mask = due[..., None, None]
         self.moment[level] = self.moment[level].masked_fill(mask, 0)
         self.overlap[level] = self.overlap[level].masked_fill(mask, 0)
-        self.ticks.fired(level, due)
 
     @torch.no_grad()
     def end_chunk(self, policy: str, ended: Tensor | None = None) -> None:
@@ -170,12 +173,11 @@ class ContinuumMemory(nn.Module):
                 continue
             due = self.ticks.since[level] > 0
             due = due if ended is None else due & ended
-            if policy == "drop":
-                before = self.ticks.updates[level].clone()
-                self._forget_chunk(level, due)
-                self.ticks.updates[level] = before
-            else:
-                self._write_chunk(level, slower[level + 1] if level + 1 < len(self.periods) else None, due)
+            if policy == "write":
+                anchor = slower[level + 1] if level + 1 < len(self.periods) else None
+                self._write_chunk(level, anchor, due)
+            self._forget_chunk(level, due)
+            self.ticks.restart(level, due)
 
 
 def _per_level(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emotional_ed.checks import require_int, require_range
-from emotional_ed.memory._validation import check_rate, describe
+from emotional_ed.memory._validation import check_dtype, check_finite, check_nonnegative, describe
 
 Weights = dict[str, Tensor]
 
@@ -64,6 +64,7 @@ class MLPMemory(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        check_dtype(dtype)
         self.sizes = tuple(require_int("sizes", size, 1) for size in sizes)
         if len(self.sizes) < 2 or len(batch) > 1:
             raise ValueError(
@@ -101,10 +102,14 @@ class MLPMemory(nn.Module):
         self._check("value", value, self.sizes[-1])
         step = torch.func.grad(_inner_loss, has_aux=True)
         gradients, lss = (torch.func.vmap(step) if self.batch else step)(self.weights, key, value)
-        rate = check_rate("eta", self.eta if eta is None else eta, self.get_buffer("w0"))
+        rate = self._checked_rate(self.eta if eta is None else eta)
         with torch.no_grad():
             for name, tensor in self.weights.items():
-                sized = rate if not isinstance(rate, Tensor) or name[0] == "w" else rate.squeeze(-1)
+                sized = (
+                    rate.view(*rate.shape, *[1] * (tensor.ndim - rate.ndim))
+                    if isinstance(rate, Tensor)
+                    else rate
+                )
                 change = sized * gradients[name]
                 if mask is not None:
                     rows = mask.view(*mask.shape, *[1] * (tensor.ndim - mask.ndim))
@@ -113,12 +118,25 @@ class MLPMemory(nn.Module):
         surprise: Tensor = lss.detach()
         return surprise
 
+    def _checked_rate(self, eta: float | Tensor) -> float | Tensor:
+        if not isinstance(eta, Tensor):
+            return require_range("eta", eta, 0.0)
+        check_nonnegative("eta", eta, self.get_buffer("w0"))
+        if eta.shape not in (torch.Size(), torch.Size(self.batch)):
+            raise ValueError(f"eta: got {describe(eta)}, expected a number or shape {list(self.batch)}")
+        return eta
+
     def _check(self, name: str, tensor: Tensor, size: int) -> None:
-        if tensor.shape != (*self.batch, size) or tensor.dtype != self.get_buffer("w0").dtype:
+        if (
+            not isinstance(tensor, Tensor)
+            or tensor.shape != (*self.batch, size)
+            or tensor.dtype != self.get_buffer("w0").dtype
+        ):
             expected = [*self.batch, size]
             raise ValueError(
                 f"{name}: got {describe(tensor)}, expected {self.get_buffer('w0').dtype} {expected}"
             )
+        check_finite(name, tensor)
 
 
 def _inner_loss(weights: Weights, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.memory._onehot import read_onehot, write_onehot
 from emotional_ed.memory._rules import Rate, read, write
+from emotional_ed.memory._validation import check_dtype
 
 
 @final
@@ -61,6 +62,7 @@ class AssociativeMemory(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        check_dtype(dtype)
         shape = (*batch, require_int("value_dim", value_dim, 1), require_int("key_dim", key_dim, 1))
         self.eta = require_range("eta", eta, 0.0)
         self.objective = require_choice("objective", objective, ("l2", "dot"))

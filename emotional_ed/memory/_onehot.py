@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from emotional_ed.checks import require_choice
-from emotional_ed.memory._rules import Rate, _deliver
+from emotional_ed.memory._rules import Rate, _checked_out, _deliver
 from emotional_ed.memory._validation import check_finite, check_memory, check_rate, describe
 
 
@@ -62,7 +62,7 @@ def write_onehot(
     check_memory(M)
     column = _column(M, index)  # [..., V, 1]
     held = M.gather(-1, column).squeeze(-1)  # [..., V]
-    if v.shape != held.shape or v.dtype != M.dtype:
+    if not isinstance(v, Tensor) or v.shape != held.shape or v.dtype != M.dtype:
         raise ValueError(f"v: got {describe(v)}, expected {M.dtype} {list(held.shape)}")
     check_finite("v", v)
     rate = check_rate("eta", eta, M)
@@ -75,17 +75,18 @@ def write_onehot(
     if mask is not None:
         written = torch.where(_row_mask(mask, M), written, held)
     if out is M:
+        _checked_out(out, M, v)
         return M.scatter_(-1, column, written.unsqueeze(-1)), lss
     return _deliver(M.scatter(-1, column, written.unsqueeze(-1)), out), lss
 
 
 def _row_mask(mask: Tensor, M: Tensor) -> Tensor:
-    if mask.dtype != torch.bool or mask.ndim not in (M.ndim - 2, M.ndim - 1):
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.ndim not in (M.ndim - 2, M.ndim - 1):
         raise ValueError(f"mask: got {describe(mask)}, expected torch.bool, a memory [...] or a row [..., V]")
     return mask if mask.ndim == M.ndim - 1 else mask[..., None]
 
 
 def _column(M: Tensor, index: Tensor) -> Tensor:
-    if index.dtype != torch.int64 or index.shape != M.shape[:-2]:
+    if not isinstance(index, Tensor) or index.dtype != torch.int64 or index.shape != M.shape[:-2]:
         raise ValueError(f"index: got {describe(index)}, expected torch.int64 {list(M.shape[:-2])}")
     return index[..., None, None].expand(*M.shape[:-1], 1)

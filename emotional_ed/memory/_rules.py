@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from emotional_ed.checks import require_choice, require_range
+from emotional_ed.memory._linear import solve_spd
 from emotional_ed.memory._validation import (
-    check_finite,
+    check_anchor,
     check_mask,
     check_memory,
     check_rate,
@@ -32,7 +33,7 @@ def read(M: Tensor, q: Tensor) -> Tensor:
         ValueError: the last dimensions, dtypes or devices do not fit.
     """
     check_memory(M)
-    check_vector("q", q, M, -1)
+    check_vector("q", q, M, -1, grow=True)
     return recall(M, q)
 
 
@@ -71,7 +72,8 @@ def write(
         M: the memories.
         k: keys.
         v: values.
-        eta: step size >= 0, one number, one a memory [...], one a feature [..., K], or a metric [..., K, K].
+        eta: step size >= 0, one number, one a memory [...], one a feature [..., K], or a metric [..., K, K];
+            eta |k|^2 must be finite in the dtype.
         objective: "l2" (regression) or "dot" (Hebbian).
         solver: "prox" (exact proximal step) or "grad" (one explicit gradient step).
         ridge: lambda >= 0, the pull toward the anchor; a number or [...].
@@ -99,11 +101,9 @@ def write(
     check_memory(M)
     check_vector("k", k, M, -1)
     check_vector("v", v, M, -2)
-    check_finite("M", M)
     step = check_rate("eta", eta, M, metric=True)
-    pull = check_rate("ridge", ridge, M)
-    if anchor is not None and anchor.shape[-2:] != M.shape[-2:]:
-        raise ValueError(f"anchor: got {describe(anchor)}, expected the shape of M, {list(M.shape)}")
+    pull = check_rate("ridge", ridge, M, features=False)
+    check_anchor(anchor, M)
 
     lss = v - recall(M, k)  # [..., V]
     retains = isinstance(pull, Tensor) or pull > 0
@@ -134,10 +134,7 @@ def retain(M: Tensor, step: Rate, pull: Rate, anchor: Tensor | None) -> tuple[Te
     pulled = M if anchor is None else M + _scale(anchor, step) * pull
     if isinstance(step, Tensor) and step.shape[-2] == step.shape[-1] > 1:
         shrink = torch.eye(step.shape[-1], dtype=M.dtype, device=M.device) + step * pull
-        return (
-            torch.linalg.solve(shrink, pulled, left=False),
-            torch.linalg.solve(shrink, step.expand_as(shrink), left=False),
-        )
+        return solve_spd(shrink, pulled.mT).mT, solve_spd(shrink, step.expand_as(shrink)).mT
     return pulled / (1 + step * pull), step / (1 + step * pull)
 
 
@@ -186,6 +183,9 @@ def update_metric(P: Tensor, k: Tensor, *, forgetting: float | Tensor = 1.0) -> 
     Starting from P = p I and M = 0, the memory after any number of pairs is the ridge regression with
     penalty 1/p, and P the inverse of K^T K + I/p (at forgetting 1).
 
+    In single precision P loses its positive eigenvalues over long streams of correlated keys; use float64
+    there. With forgetting, features that are never active wind up: P grows by 1/forgetting a step in them.
+
     Args:
         P: symmetric positive metric [..., K, K].
         k: the key that was written, [..., K].
@@ -197,17 +197,17 @@ def update_metric(P: Tensor, k: Tensor, *, forgetting: float | Tensor = 1.0) -> 
     Reference:
         Haykin, "Adaptive Filter Theory", ch. 10; Behrouz et al., eq. 47 gives the metric as preconditioner.
     """
-    if P.ndim < 2 or P.shape[-1] != P.shape[-2]:
+    if not isinstance(P, Tensor) or P.ndim < 2 or P.shape[-1] != P.shape[-2]:
         raise ValueError(f"P: got {describe(P)}, expected shape [..., K, K]")
+    check_memory(P, "P")
     check_vector("k", k, P, -1)
-    rate: Rate = forgetting
     if not isinstance(forgetting, Tensor):
         require_range("forgetting", forgetting, 0, 1, low_open=True)
-    else:
-        rate = forgetting[..., None, None]
+    rate = check_rate("forgetting", forgetting, P, features=False)
     gain = (P @ k[..., None]).squeeze(-1)  # [..., K]
-    weight = 1 + (k * gain).sum(-1, keepdim=True)
-    return (P - gain[..., None] * (gain / weight)[..., None, :]) / rate
+    weight = 1 + (k * gain).sum(-1, keepdim=True).clamp_min(0)
+    root = gain / weight.sqrt()  # its square is symmetric to the last bit, so P+ is as symmetric as P
+    return (P - root[..., None] * root[..., None, :]) / rate
 
 
 def modulate_share(share: Rate, factor: Tensor) -> Tensor:
@@ -221,8 +221,11 @@ def modulate_share(share: Rate, factor: Tensor) -> Tensor:
         which is `share` itself, bit for bit, at factor 1, and stays in [0, 1] for every factor >= 0.
 
     Args:
-        share: in [0, 1].
+        share: in [0, 1], a number or a tensor that broadcasts with `factor`.
         factor: >= 0.
+
+    Returns:
+        The new share, in [0, 1], of the broadcast shape.
     """
     odds = 1 + share * (factor - 1)  # 0 only for share 1 and factor 0, where nothing is taken up
     return factor * share / odds.clamp_min(torch.finfo(odds.dtype).tiny)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.memory._rules import recall, write
-from emotional_ed.memory._validation import describe
+from emotional_ed.memory._validation import check_dtype, check_finite, describe
 
 _NAMES = ("key", "value", "step", "retention", "content")
 _RULES = ("l2", "dot", "published")
@@ -52,6 +52,7 @@ class SelfModifyingMemory(nn.Module):
         chunk: tokens C that share the memories at their start; 1 is token by token.
         rule: "l2", "dot" or "published".
         generator: draws the initial memories.
+        device: where the parameters live.
         dtype: float32 or wider.
 
     Shapes:
@@ -73,16 +74,18 @@ class SelfModifyingMemory(nn.Module):
         chunk: int = 1,
         rule: str = "l2",
         generator: torch.Generator | None = None,
+        device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        check_dtype(dtype)
         self.dim = require_int("dim", dim, 1)
         self.chunk = require_int("chunk", chunk, 1)
         self.rule = require_choice("rule", rule, _RULES)
         for name in (*_NAMES, "query"):
             rows = 1 if name in ("step", "retention") else dim
             start = torch.randn(rows, dim, generator=generator, dtype=dtype) / dim**0.5
-            self.register_parameter(name, nn.Parameter(start))
+            self.register_parameter(name, nn.Parameter(start.to(device)))
 
     def initial_state(self, batch: int) -> SelfModifyingState:
         """Return the learned initial memories for `batch` sequences."""
@@ -92,8 +95,12 @@ class SelfModifyingMemory(nn.Module):
         self, x: Tensor, state: SelfModifyingState | None = None
     ) -> tuple[Tensor, SelfModifyingState]:
         """Read and rewrite along a sequence; go on from `state` if given (at a chunk's border)."""
-        if x.ndim != 3 or x.shape[-1] != self.dim:
-            raise ValueError(f"x: got {describe(x)}, expected shape [B, T, D={self.dim}]")
+        own = self.get_parameter("query")
+        if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[-1] != self.dim or x.dtype != own.dtype:
+            raise ValueError(f"x: got {describe(x)}, expected {own.dtype} of shape [B, T, D={self.dim}]")
+        check_finite("x", x)
+        if state is not None and state.content.shape[0] != x.shape[0]:
+            raise ValueError(f"state: got {state.content.shape[0]} sequences, expected {x.shape[0]} as x has")
         state = self.initial_state(x.shape[0]) if state is None else state
         answers = []
         for part in torch.split(x, self.chunk, dim=1):
@@ -118,7 +125,15 @@ class SelfModifyingMemory(nn.Module):
 
 
 def write_self(M: Tensor, k: Tensor, u: Tensor, eta: Tensor, alpha: Tensor, rule: str) -> Tensor:
-    """Apply one of the rules of `SelfModifyingMemory` to memories [B, V, K]; eta and alpha are [B]."""
+    """Apply one of the rules of `SelfModifyingMemory` once.
+
+    Shapes:
+        M and the result: [B, V, K]; k: [B, K]; u: [B, V]; eta >= 0 and alpha in [0, 1]: [B].
+
+    Raises:
+        ValueError: the rule is none of "l2", "dot" and "published".
+    """
+    require_choice("rule", rule, _RULES)
     kept = alpha[..., None, None] * M
     if rule == "l2":
         return write(kept, k, u, eta)[0]

@@ -103,9 +103,9 @@ class HypergradientMemory(nn.Module):
     Equation:
         e_t = v_t - M k_t
         dL_t/dlog(eta) = -(e_t . e_{t-1}) (k_t . k_{t-1}) eta / (1 + eta |k_{t-1}|^2)^2
-        log(eta) <- log(eta) - theta dL_t/dlog(eta);   M <- proximal step of size eta
+        log(eta) <- clip(log(eta) - theta dL_t/dlog(eta), -10, 10);   M <- proximal step of size eta
 
-    The proximal step never overshoots, so the step size needs no bound from above.
+    The proximal step never overshoots, whatever eta; the clip keeps the exponential finite.
 
     Args:
         value_dim: V.
@@ -169,6 +169,7 @@ class HypergradientMemory(nn.Module):
         check_vector("value", value, self.M, -2)
         lss = value - recall(self.M, key)
         self.log_step -= self.theta * self.hypergradient(key, lss)
+        self.log_step.clamp_(-_LARGEST, _LARGEST)
         eta = self.log_step.exp()[..., None]
         share = eta / (1 + eta * (key * key).sum(-1, keepdim=True))
         self.M += lss[..., None] * (share * key)[..., None, :]

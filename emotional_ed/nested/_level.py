@@ -23,10 +23,15 @@ class Level(nn.Module, ABC):
         name: unique in its system.
         clock: when `update` is due.
         after: names of levels whose results of the same step this one needs.
+
+    Raises:
+        ValueError: the name is empty or holds a dot.
     """
 
     def __init__(self, name: str, clock: Clock, *, after: Sequence[str] = ()) -> None:
         super().__init__()
+        if not name or "." in name:
+            raise ValueError(f"name: got {name!r}, expected one without dots")
         self.name = name
         self.clock = clock
         self.after = tuple(after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from emotional_ed.nested._level import Level
@@ -70,11 +71,14 @@ def rank(frequencies: Mapping[str, float], needs: Mapping[str, Sequence[str]]) -
         Groups of names, each a level; within a group nothing is comparable.
 
     Raises:
-        ValueError: a name in `needs` has no frequency, or equals need each other in a circle.
+        ValueError: a frequency is NaN, a name in `needs` has no frequency, or equals need each other in a
+            circle.
 
     Reference:
         Behrouz et al., arXiv 2512.24695, Definition 2.
     """
+    if any(math.isnan(one) for one in frequencies.values()):
+        raise ValueError(f"frequencies: got {dict(frequencies)}, expected numbers")
     named = {*needs, *(name for many in needs.values() for name in many)}
     unknown = sorted(named - set(frequencies))
     if unknown:

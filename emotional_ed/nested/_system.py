@@ -60,36 +60,49 @@ class NestedSystem(nn.Module):
         Raises:
             ValueError: a level's event is missing.
         """
+        events = self._checked(events or {}, active)
         self.ticks.advance(active)
         for index, level in enumerate(self.order):
             level.observe(signals, active)
             if level.clock.every_step:
                 level.update(signals, active)
                 continue
-            due = self._due(index, level, events or {}, active)
+            due = self._due(index, level, events, active)
             if due is not None:
                 level.update(signals, due)
                 self.ticks.fired(index, due)
         return signals
+
+    def _checked(self, events: Mapping[str, Tensor], active: Tensor | None) -> Mapping[str, Tensor]:
+        """Refuse a missing event, and masks that are not [P] bool, before anything has moved."""
+        for level in self.order:
+            if level.clock.event is not None and level.clock.event not in events:
+                raise ValueError(
+                    f"events: got {sorted(events)}, expected {level.clock.event!r} for level {level.name!r}"
+                )
+        for name, mask in (*events.items(), ("active", active)):
+            if mask is not None and (mask.dtype != torch.bool or mask.shape != (self.population,)):
+                raise ValueError(
+                    f"{name}: got {mask.dtype} {list(mask.shape)}, expected torch.bool [{self.population}]"
+                )
+        return events
 
     def _due(
         self, index: int, level: Level, events: Mapping[str, Tensor], active: Tensor | None
     ) -> Tensor | None:
         if level.clock.event is None:
             return self.ticks.due(index, active)
-        if level.clock.event not in events:
-            raise ValueError(
-                f"events: got {sorted(events)}, expected {level.clock.event!r} for level {level.name!r}"
-            )
         happened = events[level.clock.event]
         return happened if active is None else happened & active
 
     def update_counts(self) -> dict[str, Tensor]:
         """Return how often each level really updated, name -> [P]."""
-        return {level.name: self.ticks.updates[i] for i, level in enumerate(self.order)}
+        return {level.name: self.ticks.updates[i].clone() for i, level in enumerate(self.order)}
 
     def frequencies(self) -> dict[str, float]:
-        """Return measured updates per step, name -> mean over members; nothing declared enters.
+        """Return measured updates per step, name -> updates of all members over their steps.
+
+        Nothing declared enters.
 
         Raises:
             ValueError: no step was made yet.
