@@ -460,3 +460,28 @@ def test_more_bad_arguments_are_named(arguments: dict[str, Any], message: str) -
         EmotionalQ(**arguments)
     with pytest.raises(ValueError, match="catastrophe_reward: got -1"):
         EmotionalQ(gymnasium.make_vec(DOOR, num_envs=2), population=2, catastrophe_reward=-1)
+
+
+class Still(gymnasium.Env[Any, Any]):
+    """One state, one reward of 1 a step; every step ends the episode if told to, and leads back to the state."""
+
+    def __init__(self, terminates: bool) -> None:
+        self.observation_space = self.action_space = gymnasium.spaces.Discrete(1)
+        self.terminates = terminates
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action: Any) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 0, 1.0, self.terminates, not self.terminates, {}
+
+
+@pytest.mark.parametrize(("terminates", "value"), [(True, 1.0), (False, 2.0)])
+def test_a_terminal_state_has_no_value_and_a_truncated_one_has(terminates: bool, value: float) -> None:
+    model = EmotionalQ(Still(terminates), AffectConfig.levels(0), step_size=0.5, discount=0.5, seed=0).learn(
+        60
+    )
+    assert float(model.value.M) == pytest.approx(value)  # r, or r/(1 - discount)
