@@ -15,7 +15,7 @@ from emotional_ed.analysis.load import Run
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
 _ARMS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-_CHANNELS = {"fear": "#CC79A7", "anger": "#D55E00", "mood": "#0072B2"}
+_CHANNELS = {"anger": "#E69F00", "mood": "#0072B2", "fear": "#CC2277"}  # drawn in this order
 
 
 def plot_study(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emotional_ed.experiments.arms import LADDER as LADDER
+    from emotional_ed.experiments.arms import controls as controls
     from emotional_ed.experiments.arms import leave_one_out as leave_one_out
     from emotional_ed.experiments.run_folder import RunFolder as RunFolder
     from emotional_ed.experiments.study import Study as Study
@@ -19,10 +20,11 @@ _HOME = {
     "RunFolder": "run_folder",
     "Study": "study",
     "TrainSpec": "train",
+    "controls": "arms",
     "leave_one_out": "arms",
     "run_study": "study",
 }
-__all__ = ["LADDER", "RunFolder", "Study", "TrainSpec", "leave_one_out", "run_study"]
+__all__ = ["LADDER", "RunFolder", "Study", "TrainSpec", "controls", "leave_one_out", "run_study"]
 
 
 def __getattr__(name: str) -> Any:

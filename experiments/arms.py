@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import MappingProxyType
 
-from emotional_ed.affect import AffectConfig
+from emotional_ed.affect import AffectConfig, AngerConfig
 
 LADDER = MappingProxyType(
     {
@@ -27,3 +27,12 @@ def leave_one_out() -> dict[str, AffectConfig]:
     single = {f"without-{name}": {name: None} for name in ("arousal", "fear", "anger", "recall")}
     removals: dict[str, dict[str, None]] = {**single, "without-mood": dict.fromkeys(MOOD)}
     return {name: dataclasses.replace(full, **removal) for name, removal in removals.items()}  # type: ignore[arg-type]
+
+
+def controls() -> dict[str, AffectConfig]:
+    """Return simple rivals that share all but the idea: what they reach, the idea does not explain.
+
+    "fixed-repeat" pushes a blocked action up to the cap, always: no efficacy is learned, no step size bent.
+    """
+    first = AffectConfig.levels(1)
+    return {"fixed-repeat": dataclasses.replace(first, anger=AngerConfig(step_size=0.0, step_gain=0.0))}

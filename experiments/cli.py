@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -44,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     several.add_argument("--seeds", type=int, default=30, help="seeds of each arm (default 30)")
     several.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
     several.add_argument(
-        "--arms", default="ladder", help="ladder, or all for leave-one-out too (default ladder)"
+        "--arms", default="ladder", help="ladder, or all: leave-one-out and controls too (default ladder)"
     )
     several.add_argument("--jobs", type=int, default=1, help="arms trained at the same time (default 1)")
     several.add_argument("--backend", default="local", help="where jobs run: local (default)")
@@ -68,7 +70,21 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
         "--catastrophe-reward", type=float, default=None, metavar="R",
         help="count a reward of at most R as a catastrophe in the report",
     )  # fmt: skip
+    parser.add_argument(
+        "--env-kwargs", type=_json_object, default={}, metavar="JSON",
+        help="arguments of the environment, e.g. '{\"noise\": 0.5}'",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a JSON object such as '{{\"noise\": 0.5}}'")
+    return given
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -85,6 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
         step_size=arguments.step_size,
         discount=arguments.discount,
         exploration=arguments.exploration,
+        env_kwargs=arguments.env_kwargs,
         catastrophe_reward=arguments.catastrophe_reward,
         device=arguments.device,
     )
@@ -96,11 +113,11 @@ def _train(arguments: argparse.Namespace) -> int:
 def _ablate(arguments: argparse.Namespace) -> int:
     from emotional_ed.analysis import markdown_table
     from emotional_ed.checks import require_choice
-    from emotional_ed.experiments.arms import LADDER, leave_one_out
+    from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
     from emotional_ed.experiments.study import Study, run_study
 
     require_choice("arms", arguments.arms, ("ladder", "all"))
-    arms = {**LADDER, **(leave_one_out() if arguments.arms == "all" else {})}
+    arms = {**LADDER, **({**leave_one_out(), **controls()} if arguments.arms == "all" else {})}
     study = Study(
         env_id=arguments.env_id,
         seeds=arguments.seeds,
@@ -110,6 +127,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
         step_size=arguments.step_size,
         discount=arguments.discount,
         exploration=arguments.exploration,
+        env_kwargs=arguments.env_kwargs,
         catastrophe_reward=arguments.catastrophe_reward,
     )
     summaries = run_study(
@@ -124,13 +142,13 @@ def _ablate(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from emotional_ed.envs.registration import ENV_IDS
-    from emotional_ed.experiments.arms import LADDER, leave_one_out
+    from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
     from emotional_ed.experiments.train import AGENTS
 
     for title, names in (
         ("environments (and every Gymnasium id with Discrete spaces)", ENV_IDS),
         ("agents", AGENTS),
-        ("arms", (*LADDER, *leave_one_out())),
+        ("arms", (*LADDER, *leave_one_out(), *controls())),
     ):
         print(f"{title}:")
         for name in names:

@@ -17,7 +17,7 @@ import pytest
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis import load_run
-from emotional_ed.experiments import LADDER, Study, TrainSpec, leave_one_out, run_study
+from emotional_ed.experiments import LADDER, Study, TrainSpec, controls, leave_one_out, run_study
 from emotional_ed.experiments.cli import main
 from emotional_ed.experiments.timeline import record_first_episode
 from emotional_ed.experiments.train import train
@@ -143,6 +143,19 @@ def test_leave_one_out_removes_one_part_each() -> None:
     }
 
 
+def test_the_fixed_repeat_control_pushes_but_never_learns_to() -> None:
+    (control,) = controls().values()
+    model = EmotionalQ(
+        DOOR, control, population=8, seed=0, env_kwargs={"opens": False}, exploration=0.3
+    ).learn(1500)
+    anger = model.affect.level("anger")
+    assert bool((anger.memory.M == 1).all())
+    learned = EmotionalQ(
+        DOOR, AffectConfig.levels(1), population=8, seed=0, env_kwargs={"opens": False}, exploration=0.3
+    )
+    assert bool((learned.learn(1500).affect.level("anger").memory.M < 1).any())
+
+
 def test_tuning_finds_the_better_configuration_on_its_own_seeds() -> None:
     spec = TrainSpec(env_id=DOOR, steps=1500, affect=AffectConfig.levels(1), discount=0.97)
     found = tune(spec, budget=6, seeds=3)
@@ -182,6 +195,34 @@ def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for name in (DOOR, "emotional-q", "level-0+1+2", "without-fear"):
         assert name in text
+
+
+def test_arguments_of_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "run")
+    assert (
+        main(
+            [
+                "train",
+                DOOR,
+                "--steps",
+                "50",
+                "--env-kwargs",
+                '{"least": 3, "most": 3}',
+                "--out",
+                out,
+                "--quiet",
+            ]
+        )
+        == 0
+    )
+    assert load_run(out).config["env_kwargs"] == {"least": 3, "most": 3}
+    for bad in ("least=3", "[1]"):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", DOOR, "--env-kwargs", bad, "--out", out + "2"])
+        assert stop.value.code == 2
+        assert f"got {bad!r}, expected a JSON object" in capsys.readouterr().err
+    assert main(["train", DOOR, "--env-kwargs", '{"nose": 3}', "--out", out + "3", "--quiet"]) == 2
+    assert "'nose'" in capsys.readouterr().err
 
 
 def test_ablate_prints_the_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
