@@ -31,7 +31,9 @@ class AngerConfig:
     persistence: float = 1.0
     """Scales the number of pushes, in [0, 1]; 0 never repeats."""
     step_gain: float = -0.5
-    """Step size is multiplied by 1 + step_gain * anger; >= -1. Below 0, a jam is not held against the aim."""
+    """Step size is multiplied by 1 + step_gain * anger; in [-1, 1e6].
+
+    Below 0, a jam is not held against the aim."""
 
     def __post_init__(self) -> None:
         require_range("AngerConfig.pain", self.pain, 0)

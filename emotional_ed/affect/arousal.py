@@ -23,9 +23,9 @@ class ArousalConfig:
     threshold: float = 8.0
     """Sum of surprise beyond the allowance at which arousal begins, > 0; it is full at twice that."""
     step_gain: float = 1.0
-    """Step size is multiplied by 1 + step_gain * arousal; >= -1."""
+    """Step size is multiplied by 1 + step_gain * arousal; in [-1, 1e6]."""
     exploration_gain: float = 0.0
-    """Exploration is multiplied by 1 + exploration_gain * arousal; >= -1."""
+    """Exploration is multiplied by 1 + exploration_gain * arousal; in [-1, 1e6]."""
 
     def __post_init__(self) -> None:
         require_range("ArousalConfig.allowance", self.allowance, 0)

@@ -28,11 +28,11 @@ class FearConfig:
     discount: float = 0.7
     """How much of the fear of an unavoidable future is felt one step earlier, in [0, 1)."""
     caution: float = 0.5
-    """Values are lowered by caution * fear standard surprises before the greedy choice, >= 0."""
+    """Values are lowered by caution * fear standard surprises before the greedy choice, in [0, 1e6]."""
     avoidance: float = 0.9
     """Random actions are drawn with weight 1 - avoidance * fear, in [0, 1]."""
     step_gain: float = 0.0
-    """Step size is multiplied by 1 + step_gain * fear; >= -1."""
+    """Step size is multiplied by 1 + step_gain * fear; in [-1, 1e6]."""
 
     def __post_init__(self) -> None:
         require_range("FearConfig.onset", self.onset, 0)
