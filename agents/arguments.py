@@ -39,12 +39,12 @@ def member_seeds(seed: int | Sequence[int] | None, population: int) -> list[int]
     """Return one seed a member: the given ones, or consecutive ones from the first; drawn if None."""
     if seed is None:
         seed = secrets.randbelow(2**31)
-    many = list(seed) if isinstance(seed, Sequence | np.ndarray) else [seed]
+    several = isinstance(seed, Sequence | np.ndarray)
+    many: list[Any] = list(seed) if several else [seed]  # type: ignore[arg-type]
     whole = all(hasattr(one, "__index__") and 0 <= int(one) < 2**62 for one in many)
-    if not whole or (isinstance(seed, Sequence | np.ndarray) and len(many) != population):
+    if not whole or (several and len(many) != population):
         raise ValueError(f"seed: got {seed!r}, expected an integer in [0, 2**62), or {population} of them")
-    first = int(many[0])
-    return list(range(first, first + population)) if len(many) != population else [int(one) for one in many]
+    return [int(one) for one in many] if several else [int(many[0]) + i for i in range(population)]
 
 
 def plain_json(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

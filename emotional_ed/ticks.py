@@ -75,10 +75,10 @@ class Ticks(nn.Module):
         self.since[row] *= (~who).to(torch.int64)
         self._in_step = False
 
-    def fired(self, row: int, due: Tensor | None) -> None:
-        """Note that a row has updated for the members in `due` (None means all)."""
-        self.updates[row] += 1 if due is None else due
-        self.since[row] *= 0 if due is None else (~due).to(torch.int64)
+    def fired(self, row: int, due: Tensor) -> None:
+        """Note that a row has updated for the members in `due` ([*batch] bool)."""
+        self.updates[row] += due
+        self.since[row] *= (~due).to(torch.int64)
 
 
 def _recount(ticks: Ticks, _: object) -> None:

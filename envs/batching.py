@@ -52,15 +52,7 @@ def as_batched(
     if spec.vector_entry_point is not None and not spec.additional_wrappers and catastrophe_reward is None:
         vector = _make(spec, num_envs=population)
         if isinstance(vector, TabularVectorEnv):
-            model, limit = vector.batched.model, vector.batched.max_episode_steps
-            return BatchedTabularEnv(
-                model,
-                population,
-                env_id=spec.id,
-                env_kwargs=spec.kwargs,
-                max_episode_steps=limit,
-                device=device,
-            )
+            return _tabular(vector, spec.id, spec.kwargs, device)
         vector.close()
     wrappers = [] if catastrophe_reward is None else [lambda one: _declared(one, catastrophe_reward)]
     envs = _make(
@@ -91,11 +83,21 @@ def _is_ours(env: gymnasium.Env[Any, Any]) -> bool:
 def _from_vector(env: VectorEnv[Any, Any, Any], device: torch.device | str) -> BatchedEnv:
     kwargs = {} if env.spec is None else _own_kwargs(env.spec.kwargs)
     if isinstance(env, TabularVectorEnv):
-        model, limit = env.batched.model, env.batched.max_episode_steps
-        return BatchedTabularEnv(
-            model, env.num_envs, env_id=_id_of(env), env_kwargs=kwargs, max_episode_steps=limit, device=device
-        )
+        return _tabular(env, _id_of(env), kwargs, device)
     return GymnasiumBatch(env, env_id=_id_of(env), env_kwargs=kwargs, device=device)
+
+
+def _tabular(
+    env: TabularVectorEnv, env_id: str, kwargs: Mapping[str, Any], device: torch.device | str
+) -> BatchedEnv:
+    return BatchedTabularEnv(
+        env.batched.model,
+        env.num_envs,
+        env_id=env_id,
+        env_kwargs=kwargs,
+        max_episode_steps=env.batched.max_episode_steps,
+        device=device,
+    )
 
 
 def _one_instance(env: gymnasium.Env[Any, Any], device: torch.device | str) -> BatchedEnv:

@@ -98,9 +98,11 @@ class ContinuumChain(nn.Module):
             for level, period in enumerate(self.periods):
                 for name, total in self.sums[level].named_buffers():
                     total += _masked(gradients[level][name], active)
-                due = active if period == 1 else self.ticks.due(level, active)
-                if period == 1 or due is not None:
+                if period == 1:
+                    self._move(level, active)
+                elif (due := self.ticks.due(level, active)) is not None:
                     self._move(level, due)
+                    self.ticks.fired(level, due)
         surprise: Tensor = lss.detach()
         return surprise
 
@@ -115,8 +117,6 @@ class ContinuumChain(nn.Module):
             moving = _masked(total, due)
             self.blocks[level].get_buffer(name).sub_(self.eta * moving)
             total -= moving
-        if self.periods[level] > 1:
-            self.ticks.fired(level, due)
 
 
 def _masked(tensor: Tensor, mask: Tensor | None) -> Tensor:

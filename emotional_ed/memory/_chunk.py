@@ -7,7 +7,7 @@ from torch import Tensor
 
 from emotional_ed.checks import require_choice
 from emotional_ed.memory._linear import solve_spd
-from emotional_ed.memory._rules import Rate, _checked_out, retain
+from emotional_ed.memory._rules import Rate, _checked_out, retain, retains
 from emotional_ed.memory._validation import (
     check_anchor,
     check_batch,
@@ -81,8 +81,8 @@ def write_chunk(
         check_nonnegative("eta", eta, M)  # type: ignore[arg-type]
     step = eta[..., None] if per_pair else check_rate("eta", eta, M, features=False)  # type: ignore[index]
     if K.shape[-2] == 0:
-        return M.clone() if out is None else out.copy_(M), V.clone()
-    if mode == "sequential":
+        written, lss = M.clone(), V.clone()
+    elif mode == "sequential":
         written, lss = _sequential(M, K, V, step, pull, anchor)
     elif mode == "joint":
         written, lss = _joint(M, K, V, step, pull, anchor)
@@ -114,7 +114,7 @@ def _sequential(
     overlap = K @ K.mT  # [..., T, T]
     norms = overlap.diagonal(dim1=-2, dim2=-1)[..., None]  # [..., T, 1]
     held = K @ start.mT  # [..., T, V]
-    if not isinstance(pull, Tensor) and pull == 0:  # nothing decays
+    if not retains(pull):
         share = step / (1 + step * norms)
         lower = torch.tril(share * overlap, -1)
         surprise = share * (values - held)
@@ -130,22 +130,22 @@ def _sequential(
     U = torch.linalg.solve_triangular(lower, surprise, upper=False, unitriangular=True)
     left = torch.exp(total - total[..., -1:, :])  # [..., T, 1]
     written = (-total[..., -1:, :]).exp() * start + (left * U).mT @ K
-    before = values - _before(K, start, U, overlap, total, decay)
+    before = values - _before(held, U, overlap, total, decay)
     return (written if anchor is None else anchor + written), before
 
 
-def _before(K: Tensor, start: Tensor, U: Tensor, overlap: Tensor, total: Tensor, decay: Tensor) -> Tensor:
+def _before(held: Tensor, U: Tensor, overlap: Tensor, total: Tensor, decay: Tensor) -> Tensor:
     """Return what the memory, before the retention of step t, answered to key t: [..., T, V]."""
     elapsed = total - decay  # decay until just before step t
     between = torch.tril(torch.exp((total.mT - elapsed).clamp_max(0)), -1)
-    return (-elapsed).exp() * (K @ start.mT) + (between * overlap) @ U
+    return (-elapsed).exp() * held + (between * overlap) @ U
 
 
 def _joint(
     M: Tensor, K: Tensor, V: Tensor, step: Rate, pull: Rate, anchor: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     lss = V - K @ M.mT
-    base, rate = (M, step) if not isinstance(pull, Tensor) and pull == 0 else retain(M, step, pull, anchor)
+    base, rate = retain(M, step, pull, anchor) if retains(pull) else (M, step)
     error = V - K @ base.mT  # [..., T, V]
     if K.shape[-2] <= K.shape[-1]:  # solve in the space of pairs
         system = torch.eye(K.shape[-2], dtype=M.dtype, device=M.device) + rate * (K @ K.mT)

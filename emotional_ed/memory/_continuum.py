@@ -102,11 +102,14 @@ class ContinuumMemory(nn.Module):
         check_vector("k", k, self.M[0], -1)
         check_vector("v", v, self.M[0], -2)
         lss = v - recall(self.M[0], k)
-        mask = None if active is None else check_mask(active, self.M[0])
+        seen_k, seen_v = k, v
+        if active is not None:  # whatever masked rows hold, also NaN, must not get into a chunk
+            mask = check_mask(active, self.M[0])[..., 0]
+            seen_k, seen_v = (torch.where(mask, one, 0.0) for one in (k, v))
         slower = self.M.clone() if self._anchored else self.M
         for level, period in enumerate(self.periods):
             if period > 1:
-                self._gather(level, k, v, mask)
+                self._gather(level, seen_k, seen_v)
         self.ticks.advance(active)
         for level, period in enumerate(self.periods):
             anchor = slower[level + 1] if level + 1 < len(self.periods) else None
@@ -122,9 +125,7 @@ class ContinuumMemory(nn.Module):
     def _anchored(self) -> bool:
         return any(self.ridges[:-1])
 
-    def _gather(self, level: int, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
-        if mask is not None:  # whatever masked rows hold, also NaN, must not get in
-            k, v = (torch.where(mask[..., 0], one, 0.0) for one in (k, v))
+    def _gather(self, level: int, k: Tensor, v: Tensor) -> None:
         self.moment[level] += v[..., None] * k[..., None, :]
         self.overlap[level] += k[..., None] * k[..., None, :]
 
@@ -176,7 +177,8 @@ class ContinuumMemory(nn.Module):
             if policy == "write":
                 anchor = slower[level + 1] if level + 1 < len(self.periods) else None
                 self._write_chunk(level, anchor, due)
-            self._forget_chunk(level, due)
+            else:
+                self._forget_chunk(level, due)
             self.ticks.restart(level, due)
 
 

@@ -106,12 +106,12 @@ def write(
     check_anchor(anchor, M)
 
     lss = v - recall(M, k)  # [..., V]
-    retains = isinstance(pull, Tensor) or pull > 0
+    retained = retains(pull)
     base, error = M, lss if objective == "l2" else v
-    if retains and solver == "prox":
+    if retained and solver == "prox":
         base, step = retain(M, step, pull, anchor)
         error = v - recall(base, k) if objective == "l2" else v
-    elif retains:
+    elif retained:
         base = M - _scale(M if anchor is None else M - anchor, step) * pull
     key = k[..., None, :]  # [..., 1, K]
     scaled = _scale(key, step)
@@ -125,14 +125,23 @@ def write(
 
 def _scale(rows: Tensor, step: Rate) -> Tensor:
     """Multiply rows [..., *, K] by a step size, one a feature, or a metric [..., K, K]."""
-    full = isinstance(step, Tensor) and step.ndim >= 2 and step.shape[-2] == step.shape[-1] > 1
-    return rows @ step if full else rows * step
+    return rows @ step if is_metric(step) else rows * step
+
+
+def is_metric(step: Rate) -> bool:
+    """Tell a full metric [..., K, K] from a step size or one a feature."""
+    return isinstance(step, Tensor) and step.ndim >= 2 and step.shape[-2] == step.shape[-1] > 1
+
+
+def retains(pull: Rate) -> bool:
+    """Tell whether there is a pull toward an anchor; a tensor counts as one, so that nobody looks at it."""
+    return isinstance(pull, Tensor) or pull > 0
 
 
 def retain(M: Tensor, step: Rate, pull: Rate, anchor: Tensor | None) -> tuple[Tensor, Rate]:
     """Return M1 = (M + eta lambda A) s^-1 and eta1 = eta s^-1, with s = 1 + eta lambda."""
     pulled = M if anchor is None else M + _scale(anchor, step) * pull
-    if isinstance(step, Tensor) and step.shape[-2] == step.shape[-1] > 1:
+    if isinstance(step, Tensor) and is_metric(step):
         shrink = torch.eye(step.shape[-1], dtype=M.dtype, device=M.device) + step * pull
         return solve_spd(shrink, pulled.mT).mT, solve_spd(shrink, step.expand_as(shrink)).mT
     return pulled / (1 + step * pull), step / (1 + step * pull)

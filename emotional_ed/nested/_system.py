@@ -37,6 +37,7 @@ class NestedSystem(nn.Module):
         self.population = require_int("population", population, 1)
         self.order = execution_order(levels)
         self.levels = nn.ModuleDict({level.name: level for level in self.order})
+        self._needed = [(one.clock.event, one.name) for one in self.order if one.clock.event is not None]
         self.ticks = Ticks([level.clock.period for level in self.order], (population,), device=device)
 
     @torch.no_grad()
@@ -58,7 +59,7 @@ class NestedSystem(nn.Module):
             `signals`, with what the levels added.
 
         Raises:
-            ValueError: a level's event is missing.
+            ValueError: a level's event is missing, or a mask is not [P] bool.
         """
         events = self._checked(events or {}, active)
         self.ticks.advance(active)
@@ -75,11 +76,9 @@ class NestedSystem(nn.Module):
 
     def _checked(self, events: Mapping[str, Tensor], active: Tensor | None) -> Mapping[str, Tensor]:
         """Refuse a missing event, and masks that are not [P] bool, before anything has moved."""
-        for level in self.order:
-            if level.clock.event is not None and level.clock.event not in events:
-                raise ValueError(
-                    f"events: got {sorted(events)}, expected {level.clock.event!r} for level {level.name!r}"
-                )
+        for event, level in self._needed:
+            if event not in events:
+                raise ValueError(f"events: got {sorted(events)}, expected {event!r} for level {level!r}")
         for name, mask in (*events.items(), ("active", active)):
             if mask is not None and (mask.dtype != torch.bool or mask.shape != (self.population,)):
                 raise ValueError(
