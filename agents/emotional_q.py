@@ -1,4 +1,4 @@
-"""A population of tabular Q-learners with affect, under Stable-Baselines3's verbs."""
+"""A population of Q-learners with affect, on binary features, under Stable-Baselines3's verbs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from stable_baselines3.common.utils import configure_logger
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from emotional_ed.affect import AffectConfig, AffectSystem, Experience
+from emotional_ed.affect import AffectConfig, AffectSystem
 from emotional_ed.agents.arguments import PerMember, checked_device, member_seeds, per_member, plain_json
 from emotional_ed.agents.episodes import EpisodeRecorder
+from emotional_ed.agents.features import Coding, Features, features_for
+from emotional_ed.agents.level0 import LevelZero
+from emotional_ed.agents.mind import Mind, Rates
 from emotional_ed.agents.population_file import load_population, save_population
 from emotional_ed.agents.prediction import choose
-from emotional_ed.agents.selection import select_action
 from emotional_ed.agents.signal_log import SignalLog
 from emotional_ed.checks import require_int
-from emotional_ed.envs import BatchedEnv, BatchedStep, as_batched
-from emotional_ed.memory import AssociativeMemory, modulate_share
+from emotional_ed.envs import BatchedEnv, BatchedStep, Observations, as_batched
+from emotional_ed.memory import AssociativeMemory
 from emotional_ed.streams import Streams
 
 _STRIDE = 7919  # between the seeds of worlds entered at different times
@@ -34,7 +36,7 @@ Callback = Callable[["EmotionalQ"], bool | None]
 
 @final
 class EmotionalQ:
-    """Tabular Q-learning with affect, for a population of P members at once.
+    """Q-learning with affect, on a table or on binary features, for a population of P members at once.
 
     Equation:
         y = r + discount (1 - terminated) max_a' Q(s', a')
@@ -42,14 +44,19 @@ class EmotionalQ:
 
     with f = m_fear m_anger ... the product of the modulators. This is the exact proximal step on
     1/2 (Q(s, a) - y)^2 with step size f eta, eta = step_size/(1 - step_size): safe for every f >= 0, and with
-    f = 1 Watkins' Q-learning (Sutton and Barto, eq. 6.8) bit for bit.
+    f = 1 Watkins' Q-learning (Sutton and Barto, eq. 6.8) bit for bit. With T features active at a time,
+    Q(s, a) is the sum of T entries, and each of them moves by share/T of the surprise.
 
     Every number may be given once for all, or once a member: fifty seeds of eight ablations are one agent
     with P = 400. Members share nothing; member i behaves as a population of one with its seed would.
 
     Args:
-        env: an id, a Gymnasium environment or vector environment with Discrete spaces.
+        env: an id, a Gymnasium environment or vector environment with Discrete actions and observations that
+            are Discrete, MultiDiscrete, MultiBinary, a Tuple of Discrete, or a Box.
         affect: which levels of affect; one configuration, or one a member. All of them by default.
+        level0: its critic, policy and sleep; plain epsilon-greedy Q-learning by default.
+        features: how observations become keys: `OneHot`, `Factors`, `TileCoding`, or features of your own;
+            what suits the observation space by default.
         population: P, number of members, each with its own copy of the environment.
         step_size: share of a surprise that one write takes up, in [0, 1].
         discount: gamma in [0, 1].
@@ -59,10 +66,12 @@ class EmotionalQ:
         device: where the memories live.
         env_kwargs: arguments for `gymnasium.make`, if `env` is an id.
         catastrophe_reward: if set, a reward at most this counts as a catastrophe in reports.
+        listens: whether the agent may use what the environment says about the situation
+            (`info["affect"]`: declared dangers, rewards of the actions not taken). Results should say so.
         verbose: 1 prints the log as tables.
 
     Raises:
-        ValueError: a space is not Discrete, a number is out of range, or lengths do not match P.
+        ValueError: a space is of another kind, a number is out of range, or lengths do not match P.
 
     Example:
         >>> from emotional_ed.agents import EmotionalQ
@@ -77,6 +86,8 @@ class EmotionalQ:
         env: Any,
         affect: AffectConfig | Sequence[AffectConfig] | None = None,
         *,
+        level0: LevelZero | Sequence[LevelZero] | None = None,
+        features: Coding | Features | None = None,
         population: int = 1,
         step_size: PerMember = 0.1,
         discount: PerMember = 0.99,
@@ -86,8 +97,10 @@ class EmotionalQ:
         device: torch.device | str = "cpu",
         env_kwargs: dict[str, Any] | None = None,
         catastrophe_reward: float | None = None,
+        listens: bool = False,
         verbose: int = 0,
     ) -> None:
+        self.listens = listens
         self.population = require_int("population", population, 1)
         self.device = checked_device(device)
         self.seeds = member_seeds(seed, self.population)
@@ -98,7 +111,11 @@ class EmotionalQ:
         self.verbose = verbose
         self.catastrophe_reward = catastrophe_reward
         self.env: BatchedEnv | None = self._batched(env, plain_json("env_kwargs", env_kwargs or {}))
-        self._build(AffectConfig.levels(2) if affect is None else affect)
+        self._build(
+            LevelZero() if level0 is None else level0,
+            AffectConfig.levels(2) if affect is None else affect,
+            features,
+        )
 
     def _batched(self, env: Any, env_kwargs: dict[str, Any] | None = None) -> BatchedEnv:
         return as_batched(
@@ -109,29 +126,41 @@ class EmotionalQ:
             catastrophe_reward=self.catastrophe_reward,
         )
 
-    def _build(self, affect: AffectConfig | Sequence[AffectConfig]) -> None:
+    def _build(
+        self,
+        level0: LevelZero | Sequence[LevelZero],
+        affect: AffectConfig | Sequence[AffectConfig],
+        features: Coding | Features | None,
+    ) -> None:
         env = self.require_env()
-        self.observations, self.actions = env.observations, env.actions
-        self.observation_start, self.action_start = env.observation_start, env.action_start
-        self.affect = AffectSystem(
-            affect, self.population, actions=self.actions, keys=self.observations, device=self.device
+        self.actions, self.action_start = env.actions, env.action_start
+        self.observations = Observations(env.observation_space)
+        """What observations are as numbers."""
+        self.features = features_for(env.observation_space, features, self.device)
+        """Which binary features are active in an observation."""
+        self.mind = Mind(
+            level0,
+            affect,
+            features=self.features,
+            rates=Rates(self.step_size, self.discount, self.exploration),
+            seeds=self.seeds,
+            actions=self.actions,
+            listens=self.listens,
+            device=self.device,
         )
-        keys = self.affect.slots * self.observations
-        self.value = AssociativeMemory(
-            self.actions, keys, batch=(self.population,), solver="grad", device=self.device
-        )
+        """Level 0 and all the affect above it."""
         self.num_timesteps = 0
         self.signals: dict[str, Tensor] = {}
         """What the last step was to every level, name -> [P]; see `SignalLog` for the names."""
         self.last_step: BatchedStep | None = None
         """What the environment answered to the last step."""
-        self.streams = Streams(self.seeds, 2 + self.actions, device=self.device)
-        self.predict_streams = Streams(self.seeds, 2 + self.actions, purpose=2, device=self.device)
+        width = 2 + self.actions + self.mind.policy.extra
+        self.streams = Streams(self.seeds, width, device=self.device)
+        self.predict_streams = Streams(self.seeds, width, purpose=2, device=self.device)
         self.recorder = EpisodeRecorder(self.population, self.device)
         self._signal_log = SignalLog()
         self.observation: Tensor | None = None
         self._logger: Logger | None = None
-        self._action_range = torch.arange(self.actions, device=self.device)
 
     @property
     def env_id(self) -> str:
@@ -206,48 +235,28 @@ class EmotionalQ:
         """Cut off what is running: the next step starts new episodes."""
         self.observation = None
         self.recorder.cut_episodes()
-        self.affect.cut_episode()
+        self.mind.cut_episode()
 
     def _step(self) -> None:
-        env, observation = self.require_env(), self.observation
+        observation, uniform = self.observation, self.streams.next()
         assert observation is not None
-        key = self.value_key(observation)
-        values = self.value.read(key)  # [P, A]
-        drive = self.affect.modulate(observation)
-        action, greedy = select_action(values, drive, self.exploration, self.streams.next())
-        step = env.step(action)
-
-        chosen = action[:, None] == self._action_range  # [P, A]
-        best = self.value.read(self.value_key(step.final_observation)).amax(-1)
-        target = step.reward + self.discount * best.masked_fill(step.terminated, 0)
-        lss = target - values.gather(-1, action[:, None]).squeeze(-1)
-        factor = self.affect.appraise(
-            Experience(
-                key=observation,
-                next_key=step.final_observation,
-                action=action,
-                chosen=chosen,
-                greedy=greedy,
-                moved=step.final_observation != observation,
-                terminated=step.terminated,
-                done=step.terminated | step.truncated,
-                target=target,
-                lss=lss,
-            )
-        )
-        share = self.step_size if factor is None else modulate_share(self.step_size, factor)
-        self.value.write(key, target[:, None].expand_as(values), share, chosen)
-
-        self.observation, self.last_step = step.observation, step
+        decision = self.mind.wish(observation, self.exploration, uniform)
+        step = self.require_env().step(decision.action)
         self.num_timesteps += 1
+        self.signals = self.mind.learn(decision, observation, step, uniform, self.num_timesteps)
+        self.observation, self.last_step = step.observation, step
         self.recorder.add(step, self.num_timesteps)
-        self.signals = {**self.affect.signals, "lss": lss, "effective_step_size": share}
         self._signal_log.add(self.signals)
 
-    def value_key(self, observation: Tensor) -> Tensor:
-        """Return where the values of observations [P] are held, in the memory that mood recalls, [P]."""
-        slot = self.affect.slot
-        return observation if slot is None else observation + slot * self.observations
+    @property
+    def affect(self) -> AffectSystem:
+        """Everything above level 0."""
+        return self.mind.affect
+
+    @property
+    def value(self) -> AssociativeMemory:
+        """Level 0's memory of values."""
+        return self.mind.critic.memory
 
     def _log_point(self, rate: float) -> None:
         logger = self.logger
@@ -287,14 +296,15 @@ class EmotionalQ:
         stream of their own.
 
         Args:
-            observation: [P], one a member; or any number of them (or one) for a single member.
+            observation: [P, ...], one a member; or any number of them (or one) for a single member.
             state: what the last call returned; None at first.
             episode_start: [n] bool, where the state is to be forgotten.
             deterministic: greedy if True, with exploration if False.
             member: whose observations these are; needed if P > 1 and they are not one a member.
 
         Returns:
-            Actions of the observation's shape, and the state [n, 3] (or None without anger).
+            Actions, one an observation, and the state (or None without anger): [n, d + 2], the last d numbers
+            observed, the last action and the pushes; d is 1 for a Discrete space.
 
         Raises:
             ValueError: an observation is outside its space, or it is unclear whose it is.
@@ -351,12 +361,13 @@ class EmotionalQ:
             ValueError: the spaces differ.
         """
         batched = self._batched(env)
-        if (batched.observations, batched.actions) != (self.observations, self.actions):
+        observations = Observations(batched.observation_space)
+        if (observations.layout, batched.actions) != (self.observations.layout, self.actions):
             raise ValueError(
-                f"env: got {batched.observations} observations and {batched.actions} actions, expected "
-                f"{self.observations} and {self.actions}"
+                f"env: got {observations.layout} observations and {batched.actions} actions, expected "
+                f"{self.observations.layout} and {self.actions}"
             )
-        self.env = batched
+        self.env, self.observations, self.action_start = batched, observations, batched.action_start
         self._drop_episodes()
 
     def require_env(self) -> BatchedEnv:
@@ -383,6 +394,7 @@ class EmotionalQ:
         path: str | os.PathLike[str],
         env: Any = None,
         *,
+        features: Features | None = None,
         device: torch.device | str = "cpu",
         tensorboard_log: str | os.PathLike[str] | None = None,
         verbose: int = 0,
@@ -395,6 +407,7 @@ class EmotionalQ:
         Args:
             path: with or without the suffix .safetensors.
             env: where to go on; by default the environment that it was saved with, if that has an id.
+            features: those that it was saved with, if they are your own; a file holds no code.
             device: where the memories will live.
             tensorboard_log: folder for TensorBoard runs.
             verbose: 1 prints the log as tables.
@@ -402,4 +415,6 @@ class EmotionalQ:
         Raises:
             CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
         """
-        return load_population(path, env, device=device, tensorboard_log=tensorboard_log, verbose=verbose)
+        return load_population(
+            path, env, features=features, device=device, tensorboard_log=tensorboard_log, verbose=verbose
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emotional_ed.agents.selection import select_action
+from emotional_ed.envs import Observations
 
 if TYPE_CHECKING:
     from emotional_ed.agents.emotional_q import EmotionalQ
@@ -19,20 +19,22 @@ Integers = NDArray[np.int64]
 def choose(
     model: EmotionalQ,
     observation: Any,
-    state: Integers | None,
+    state: NDArray[Any] | None,
     episode_start: Any,
     deterministic: bool,
     member: int | None,
-) -> tuple[Integers, Integers | None]:
+) -> tuple[Integers, NDArray[Any] | None]:
     """Choose actions; see `EmotionalQ.predict`."""
-    first = model.observation_start
-    seen = check_observation(observation, first, model.observations)
-    flat = seen.reshape(-1)
+    shape = model.observations.shape
+    seen = check_observation(observation, model.observations)
+    lead = seen.shape[: seen.ndim - len(shape)]
+    flat = seen.reshape(-1, *shape)
     if member is None and model.population == 1:
         member = 0
-    if member is None and (seen.ndim != 1 or len(flat) != model.population):
+    if member is None and lead != (model.population,):
+        expected = [model.population, *shape]
         raise ValueError(
-            f"observation: got shape {list(seen.shape)}, expected [{model.population}], one a member, "
+            f"observation: got shape {list(seen.shape)}, expected {expected}, one a member, "
             "or member=i to ask one of them"
         )
     if member is not None and not 0 <= member < model.population:
@@ -40,64 +42,80 @@ def choose(
     if member is None:
         (actions, greedy), members = _choose(model, flat, deterministic), np.arange(model.population)
     else:  # one round an observation, all of the same member
-        rounds = [_choose(model, np.full(model.population, one), deterministic) for one in flat]
+        everyone = (model.population, *shape)
+        rounds = [_choose(model, np.broadcast_to(one, everyone).copy(), deterministic) for one in flat]
         actions = np.array([chosen[member] for chosen, _ in rounds], dtype=np.int64)
         greedy = np.array([meant[member] for _, meant in rounds], dtype=np.bool_)
         members = np.full(len(flat), member)
     actions, state = _push_again(model, flat, actions, greedy, members, state, episode_start)
-    return actions.reshape(seen.shape) + model.action_start, state
+    return actions.reshape(lead) + model.action_start, state
 
 
 def _choose(
-    model: EmotionalQ, observation: Integers, deterministic: bool
+    model: EmotionalQ, observation: NDArray[Any], deterministic: bool
 ) -> tuple[Integers, NDArray[np.bool_]]:
-    keys = torch.from_numpy(observation).to(model.device)
-    drive = model.affect.modulate(keys)
-    drive.persist = None  # that is a matter of `state`
-    epsilon = torch.zeros_like(model.exploration) if deterministic else model.exploration
-    values = model.value.read(model.value_key(keys))
-    action, greedy = select_action(values, drive, epsilon, model.predict_streams.next())
-    return action.cpu().numpy(), greedy.cpu().numpy()
+    seen = torch.from_numpy(observation).to(model.device)
+    exploration = torch.zeros_like(model.exploration) if deterministic else model.exploration
+    wish = model.mind.wish(seen, exploration, model.predict_streams.next(), living=False)
+    return wish.action.cpu().numpy(), wish.greedy.cpu().numpy()
 
 
 def _push_again(
     model: EmotionalQ,
-    seen: Integers,
+    seen: NDArray[Any],
     actions: Integers,
     greedy: NDArray[np.bool_],
     members: Integers,
-    state: Integers | None,
+    state: NDArray[Any] | None,
     episode_start: Any,
-) -> tuple[Integers, Integers | None]:
+) -> tuple[Integers, NDArray[Any] | None]:
     """Repeat a blocked action as anger would.
 
-    The state is (last observation, last action, pushes); the observation is -1 after an action that was not
-    meant to be the best, because nothing is blocked then.
+    The state is (last observation, last action, pushes), [n, d + 2]; the observation is -1, or NaN in a Box,
+    after an action that was not meant to be the best, because nothing is blocked then.
     """
     anger = model.affect.anger
     if anger is None:
         return actions, None
-    if state is None:
-        state = np.tile(np.array([-1, 0, 0]), (len(seen), 1))
-    last, before, pushes = np.asarray(state, dtype=np.int64).reshape(len(seen), 3).T
+    nothing = -1 if seen.dtype == np.int64 else np.nan
+    numbers = seen.reshape(len(seen), -1)  # [n, d]
+    last, before, pushes = _unpacked(state, numbers, nothing)
     fresh = np.zeros(len(seen), bool) if episode_start is None else np.asarray(episode_start, bool).ravel()
-    unmoved = (last == seen) & ~fresh
-    where = (torch.from_numpy(np.ascontiguousarray(one)).to(model.device) for one in (members, seen, before))
-    limit = anger.limit(*where).cpu().numpy()
+    known = last[:, 0] >= 0 if seen.dtype == np.int64 else ~np.isnan(last[:, 0])
+
+    def on_device(array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(model.device)
+
+    here = on_device(seen)
+    moved = model.features.moved(on_device(last.reshape(seen.shape)), here).cpu().numpy()
+    unmoved = known & ~moved & ~fresh
+    limit = anger.limit(on_device(members), model.features(here), on_device(before)).cpu().numpy()
     pushes = np.where(unmoved, pushes + 1, 0)
     again = unmoved & (pushes < limit)
     actions = np.where(again, before, actions)
-    meant = np.where(again | greedy, seen, -1)
-    return actions, np.stack([meant, actions, np.where(actions == before, pushes, 0)], axis=-1)
+    noted = np.where((again | greedy)[:, None], numbers, nothing)
+    pushes = np.where(actions == before, pushes, 0)
+    return actions, np.column_stack([noted, actions, pushes])
 
 
-def check_observation(observation: Any, first: int, number: int) -> Integers:
-    """Return observations counted from 0; `ValueError` if one is not in [first, first + number)."""
-    numbers = np.asarray(observation, dtype=np.float64)
-    valid = (numbers >= first) & (numbers < first + number) & (numbers == np.floor(numbers))
-    if not valid.all():
-        raise ValueError(
-            f"observation: got {numbers[~valid].ravel()[0]:g}, "
-            f"expected integers in [{first}, {first + number})"
-        )
-    return numbers.astype(np.int64) - first
+def _unpacked(
+    state: NDArray[Any] | None, numbers: NDArray[Any], nothing: float
+) -> tuple[NDArray[Any], Integers, Integers]:
+    """Return the last observations [n, d], the last actions [n] and the pushes [n]."""
+    count, width = numbers.shape
+    if state is None:
+        return np.full_like(numbers, nothing), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    given = np.asarray(state)
+    if given.shape != (count, width + 2):
+        raise ValueError(f"state: got shape {list(given.shape)}, expected {[count, width + 2]} as returned")
+    last, before, pushes = given[:, :width], given[:, width], given[:, width + 1]
+    return last.astype(numbers.dtype), before.astype(np.int64), pushes.astype(np.int64)
+
+
+def check_observation(observation: Any, observations: Observations) -> NDArray[Any]:
+    """Return observations as numbers [..., *shape]; `ValueError` if one is outside the space."""
+    numbers: NDArray[Any]
+    numbers, fault = observations.read(observation)
+    if fault is not None:
+        raise ValueError(f"observation: got {fault.value:g}, expected {observations.expected}")
+    return numbers

@@ -11,14 +11,37 @@ from torch import Tensor
 TAGS = {
     "effective_step_size": "level0/effective_step_size",
     "surprise": "level0/surprise",
+    "explored": "level0/explored",
+    "persisted": "level0/persisted",
     "arousal": "level1/arousal",
     "fear": "level1/fear",
     "anger": "level1/anger",
+    "regret": "level1/regret",
+    "joy": "level1/joy",
+    "curiosity": "level1/curiosity",
+    "salience": "level1/salience",
+    "attachment": "level2/attachment",
+    "grief": "level2/grief",
     "mood": "level2/mood",
     "temperament": "level2/temperament",
     "displeasure": "level2/displeasure",
+    "slot": "level2/memory_in_use",
 }
-"""Signal -> tag, for everything of shape [P] that is worth a curve."""
+"""Signal -> tag; spectra, weights and channels of one's own are shown under their own names."""
+_NOT_SHOWN = {"lss", "target", "reward", "danger", "step_factor", "fear_felt", "spectrum", "greedy", "moved"}
+
+
+def _tag(name: str) -> str:
+    if name.startswith("weight_"):
+        return f"weights/{name.removeprefix('weight_')}"
+    if name.startswith("spectrum_"):
+        return f"level2/{name}"
+    return TAGS.get(name, f"own/{name}")
+
+
+def _shown(name: str, value: Tensor) -> bool:
+    floating = value.is_floating_point() or name in ("explored", "persisted")
+    return value.ndim == 1 and floating and name not in _NOT_SHOWN
 
 
 @final
@@ -34,7 +57,7 @@ class SignalLog:
     def add(self, signals: Mapping[str, Tensor]) -> None:
         """Take in one step's signals, [P] each."""
         if self._total is None:
-            self._names = tuple(name for name in TAGS if name in signals)
+            self._names = tuple(name for name, value in signals.items() if _shown(name, value))
             self._total = torch.zeros(
                 len(self._names) + 1, *signals["lss"].shape, device=signals["lss"].device
             )
@@ -48,5 +71,5 @@ class SignalLog:
         raw, *means = (self._total.double().mean(-1) / self._steps).tolist()
         self._total.zero_()
         self._steps = 0
-        tagged = {TAGS[name]: mean for name, mean in zip(self._names, means, strict=True)}
+        tagged = {_tag(name): mean for name, mean in zip(self._names, means, strict=True)}
         return {"level0/absolute_surprise": raw, **tagged}

@@ -1,13 +1,35 @@
-"""From run folders to statistics that say how sure they are, and to pictures."""
+"""From run folders to statistics that say how sure they are, to reports and to pictures."""
 
+from emotional_ed.analysis.claims import Claim as Claim
+from emotional_ed.analysis.claims import claims as claims
 from emotional_ed.analysis.compare import ArmSummary as ArmSummary
 from emotional_ed.analysis.compare import compare as compare
 from emotional_ed.analysis.curves import Curve as Curve
 from emotional_ed.analysis.curves import learning_curve as learning_curve
-from emotional_ed.analysis.load import Run as Run
+from emotional_ed.analysis.differences import iqm_difference as iqm_difference
+from emotional_ed.analysis.differences import is_non_inferior as is_non_inferior
+from emotional_ed.analysis.improvement import probability_of_improvement as probability_of_improvement
+from emotional_ed.analysis.load import LoadedStudy as LoadedStudy
+from emotional_ed.analysis.load import Skipped as Skipped
 from emotional_ed.analysis.load import load_run as load_run
 from emotional_ed.analysis.load import load_study as load_study
+from emotional_ed.analysis.profiles import Profile as Profile
+from emotional_ed.analysis.profiles import performance_profile as performance_profile
+from emotional_ed.analysis.records import csv_table as csv_table
+from emotional_ed.analysis.records import records as records
+from emotional_ed.analysis.recovery import Recovery as Recovery
+from emotional_ed.analysis.recovery import recovery as recovery
+from emotional_ed.analysis.report import report as report
+from emotional_ed.analysis.risk import catastrophes_per_1000_steps as catastrophes_per_1000_steps
+from emotional_ed.analysis.risk import cvar as cvar
+from emotional_ed.analysis.run import Run as Run
+from emotional_ed.analysis.significance import holm as holm
+from emotional_ed.analysis.significance import permutation_test as permutation_test
+from emotional_ed.analysis.significance import sign_flip_test as sign_flip_test
 from emotional_ed.analysis.statistics import Estimate as Estimate
 from emotional_ed.analysis.statistics import estimate as estimate
 from emotional_ed.analysis.statistics import iqm as iqm
 from emotional_ed.analysis.table import markdown_table as markdown_table
+from emotional_ed.analysis.transfer import backward_transfer as backward_transfer
+from emotional_ed.analysis.transfer import forgetting as forgetting
+from emotional_ed.analysis.transfer import forward_transfer as forward_transfer

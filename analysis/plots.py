@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_ed.analysis.curves import learning_curve
-from emotional_ed.analysis.load import Run
+from emotional_ed.analysis.run import Run
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
 _ARMS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")

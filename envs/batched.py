@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete, Space
 from torch import Tensor
 
 from emotional_ed.envs.tabular_model import TabularModel
@@ -19,9 +20,10 @@ class BatchedStep(NamedTuple):
     """What one step of every copy gives; ended copies are reset within the step."""
 
     observation: Tensor
-    """[P] int64, what to act on next (a new episode's first where one ended)."""
+    """What to act on next (a new episode's first where one ended): [P] int64 for a Discrete space,
+    [P, n] int64 for several integers, all counted from 0; [P, n] float32 for a Box."""
     final_observation: Tensor
-    """[P] int64, what the action led to, before any reset."""
+    """What the action led to, before any reset."""
     reward: Tensor
     """[P] float32."""
     terminated: Tensor
@@ -30,22 +32,24 @@ class BatchedStep(NamedTuple):
     """[P] bool, in Gymnasium's sense."""
     catastrophe: Tensor
     """[P] bool, for reports only: agents must not look."""
+    forgone: Tensor | None = None
+    """[P, A] float32, what every action would have paid in this very step; None where the world keeps it."""
 
 
 @runtime_checkable
 class BatchedEnv(Protocol):
-    """What a population learns on: P copies with discrete spaces, stepped together."""
+    """What a population learns on: P copies with discrete actions, stepped together."""
 
     env_id: str
     env_kwargs: dict[str, Any]
     num_envs: int
-    observations: int
+    observation_space: Space[Any]
+    """Of a single copy, as the environment's users know it."""
     actions: int
-    observation_start: int
     action_start: int
 
     def reset(self, seeds: Sequence[int]) -> Tensor:
-        """Start every copy with its own seed and return observations [P]."""
+        """Start every copy with its own seed and return observations [P] or [P, n]."""
         ...
 
     def step(self, action: Tensor) -> BatchedStep:
@@ -61,7 +65,7 @@ class BatchedEnv(Protocol):
         ...
 
     def restore(self, state: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
-        """Go back to a state and return its observations [P]."""
+        """Go back to a state and return its observations."""
         ...
 
     def close(self) -> None:
@@ -95,12 +99,12 @@ class BatchedTabularEnv:
         self.model = model
         self.env_id = env_id
         self.env_kwargs = dict(env_kwargs or {})
-        self.observation_start = self.action_start = 0
+        self.action_start = 0
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
         self.device = torch.device(device)
         self.contexts, self.states, self.actions, self.outcomes = model.shape
-        self.observations = model.observations
+        self.observation_space: Space[Any] = Discrete(model.observations)
         cumulative = model.probability.cumsum(-1).reshape(-1, self.outcomes)[:, :-1]
         self._cumulative = torch.as_tensor(cumulative, dtype=torch.float32, device=self.device)
         self._next_state = self._table(model.next_state, torch.int64)
@@ -126,13 +130,14 @@ class BatchedTabularEnv:
     def step(self, action: Tensor) -> BatchedStep:
         """Take actions [P] in [0, A); ended copies start their next episode."""
         uniform = self._streams.next()  # [P, 2]
-        row = self._state * self.actions + action
+        situation = self._state * self.actions  # the first of A rows, one an action
         if self.contexts > 1:
-            context = (self._episode // self.model.episodes_per_context) % self.contexts
-            row = row + context * (self.states * self.actions)
-        if self.outcomes > 1:
-            outcome = (uniform[:, :1] >= self._cumulative[row]).sum(-1)
-            row = row * self.outcomes + outcome
+            situation = situation + self._context() * (self.states * self.actions)
+        row = self._drawn(situation + action, uniform[:, :1])
+        forgone = None
+        if self.model.full_feedback:
+            every = situation[:, None] + torch.arange(self.actions, device=self.device)
+            forgone = self._reward[self._drawn(every, uniform[:, :1, None])]
         reached, terminated = self._next_state[row], self._terminated[row]
         self._elapsed = self._elapsed + 1
         truncated = (self._elapsed >= self.max_episode_steps) & ~terminated
@@ -147,7 +152,19 @@ class BatchedTabularEnv:
             terminated,
             truncated,
             self._catastrophe[row],
+            forgone,
         )
+
+    def _context(self) -> Tensor:
+        """Return the context [P] whose turn it is."""
+        phase = self._episode // self.model.episodes_per_context
+        return phase % self.contexts if self.model.repeats else phase.clamp(max=self.contexts - 1)
+
+    def _drawn(self, row: Tensor, uniform: Tensor) -> Tensor:
+        """Return where in the tables of outcomes the rows [...] led; `uniform` is [..., 1]."""
+        if self.outcomes == 1:
+            return row
+        return row * self.outcomes + (uniform >= self._cumulative[row]).sum(-1)
 
     def _draw_start(self, uniform: Tensor) -> Tensor:
         return self._start[(uniform * len(self._start)).to(torch.int64)]

@@ -35,7 +35,7 @@ def as_batched(
         catastrophe_reward: if set, a reward at most this counts as a catastrophe in reports.
 
     Raises:
-        ValueError: the id is unknown, a space is not discrete, or the environment cannot be copied.
+        ValueError: the id is unknown, a space is of a kind unknown here, or the environment cannot be copied.
     """
     if not isinstance(env, str) and env_kwargs:
         raise ValueError(f"env_kwargs: got {dict(env_kwargs)} with {env}, expected them with an id only")

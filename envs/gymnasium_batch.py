@@ -1,4 +1,4 @@
-"""Any Gymnasium vector environment with discrete spaces, seen as tensors."""
+"""Any Gymnasium vector environment with discrete actions, seen as tensors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_ed.envs.batched import BatchedStep
+from emotional_ed.envs.observations import Observations
 
 
 @final
@@ -20,13 +21,13 @@ class GymnasiumBatch:
     """Adapter from a Gymnasium vector environment to `BatchedEnv`.
 
     Args:
-        envs: with discrete single spaces and autoreset mode SAME_STEP.
+        envs: with discrete actions, observations that `Observations` can read, and autoreset mode SAME_STEP.
         env_id: the id that it stands for.
         env_kwargs: what it was made with.
         device: where tensors go.
 
     Raises:
-        ValueError: spaces are not discrete, or the autoreset mode is another.
+        ValueError: a space is of another kind, or the autoreset mode is another.
     """
 
     def __init__(
@@ -43,14 +44,14 @@ class GymnasiumBatch:
                 f"env: got a vector environment with autoreset mode {getattr(mode, 'value', mode)}, expected "
                 "SameStep: gymnasium.make_vec(..., vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP})"
             )
-        self._observed = _discrete("observation", envs.single_observation_space)
-        self._acted = _discrete("action", envs.single_action_space)
+        self.observation_space = envs.single_observation_space
+        self._observations = Observations(self.observation_space)
+        self._acted = _discrete(envs.single_action_space)
         self.envs = envs
         self.env_id = env_id
         self.env_kwargs = dict(env_kwargs or {})
-        self.observation_start, self.action_start = int(self._observed.start), int(self._acted.start)
+        self.action_start = int(self._acted.start)
         self.num_envs = envs.num_envs
-        self.observations = int(self._observed.n)
         self.actions = int(self._acted.n)
         self.device = torch.device(device)
         self._steps = 0
@@ -82,7 +83,7 @@ class GymnasiumBatch:
         done = terminated | truncated
         final = observation.copy()
         for copy in np.flatnonzero(done):
-            final[copy] = self._checked(np.asarray([info["final_obs"][copy]]))[0]
+            final[copy] = self._checked(info["final_obs"][copy], int(copy))
         return BatchedStep(
             self._tensor(observation),
             self._tensor(final),
@@ -100,17 +101,16 @@ class GymnasiumBatch:
             flags = np.where(done, np.asarray(final["catastrophe"], dtype=np.bool_), flags)
         return flags
 
-    def _checked(self, observation: Any) -> NDArray[np.int64]:
-        numbers = np.asarray(observation, dtype=np.float64)
-        valid = np.isfinite(numbers) & (numbers == np.floor(numbers))
-        valid &= (numbers >= self._observed.start) & (numbers < self._observed.start + self._observed.n)
-        if not valid.all():
-            bad = numbers[~valid].ravel()[0]
+    def _checked(self, observation: Any, copy: int | None = None) -> NDArray[Any]:
+        """Return observations of all copies as numbers, or that of one copy."""
+        numbers, fault = self._observations.read(observation)
+        if fault is not None:
+            where = fault.where[0] if copy is None else copy
             raise ValueError(
-                f"observation: got {bad:g} from {self.env_id or self.envs} at step {self._steps}, "
-                f"expected an element of {self._observed}"
+                f"observation: got {fault.value:g} from copy {where} of {self.env_id or self.envs} "
+                f"at step {self._steps}, expected an element of {self.observation_space}"
             )
-        return numbers.astype(np.int64) - int(self._observed.start)
+        return numbers
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.array(array)).to(self.device)
@@ -132,7 +132,7 @@ class GymnasiumBatch:
         self.envs.close()
 
 
-def _discrete(name: str, space: Any) -> spaces.Discrete:
+def _discrete(space: Any) -> spaces.Discrete:
     if not isinstance(space, spaces.Discrete):
-        raise ValueError(f"{name}_space: got {space}, expected Discrete (this agent keeps a table)")
+        raise ValueError(f"action_space: got {space}, expected Discrete")
     return space

@@ -7,36 +7,27 @@ from typing import Any, final
 import numpy as np
 
 from emotional_ed.checks import require_int, require_range
+from emotional_ed.envs.grid import draw_cells, noisy_model
 from emotional_ed.envs.tabular_env import TabularEnv, TabularVectorEnv
-from emotional_ed.envs.tabular_model import TabularModel, empty_tables
+from emotional_ed.envs.tabular_model import TabularModel
 
 SIZE = 5
-MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
 START = 22  # bottom row, middle
 SITES = (0, 4)  # upper corners
 
 
 def build_model(period: int, noise: float) -> TabularModel:
     """Return the tables for regimes of `period` episodes and outcomes of +-1 +- `noise`."""
-    tables = empty_tables(2, SIZE * SIZE, len(MOVES), 2)
-    tables["probability"][:] = 0.5
-    for state in range(SIZE * SIZE):
-        for action, (down, right) in enumerate(MOVES):
-            row = min(max(state // SIZE + down, 0), SIZE - 1)
-            column = min(max(state % SIZE + right, 0), SIZE - 1)
-            reached = row * SIZE + column
-            tables["next_state"][:, state, action] = reached
-            for context in range(2):
-                if reached in SITES:
-                    good = SITES.index(reached) == context
-                    sign = 1.0 if good else -1.0
-                    tables["reward"][context, state, action] = (sign - noise, sign + noise)
-                    tables["terminated"][context, state, action] = True
-                    tables["catastrophe"][context, state, action] = not good
-    return TabularModel(
-        **tables,  # type: ignore[arg-type]
-        observation=np.arange(SIZE * SIZE),
-        start=np.array([START]),
+    reward = np.zeros((2, SIZE * SIZE))
+    reward[:, SITES] = [[1, -1], [-1, 1]]
+    return noisy_model(
+        SIZE,
+        SIZE,
+        reward=reward,
+        ends=reward != 0,
+        noise=noise,
+        catastrophe=reward < 0,
+        start=START,
         episodes_per_context=period,
     )
 
@@ -94,11 +85,9 @@ class RecurringRegimesEnv(TabularEnv):
 
     def layout(self) -> list[str]:
         """Return the grid with `+` and `-` at the corners as they pay now."""
-        marks = ["."] * (SIZE * SIZE)
-        context = self.model.context(max(self._episode, 0))
-        marks[SITES[context]], marks[SITES[1 - context]] = "+", "-"
-        marks[self._state] = "A"
-        return ["".join(marks[i : i + SIZE]) for i in range(0, SIZE * SIZE, SIZE)]
+        good = self.model.context(max(self._episode, 0))
+        marks = {SITES[good]: "+", SITES[1 - good]: "-", self._state: "A"}
+        return draw_cells(SIZE, SIZE, marks)
 
 
 @final

@@ -9,6 +9,18 @@ _MODULES = {
     # id, module, name of the situation's classes, time limit
     "RecurringRegimes-v0": ("emotional_ed.envs.recurring_regimes", "RecurringRegimes", 50),
     "JammedDoor-v0": ("emotional_ed.envs.jammed_door", "JammedDoor", 50),
+    "SlipperyCliff-v0": ("emotional_ed.envs.slippery_cliff", "SlipperyCliff", 100),
+    "MovingGoal-v0": ("emotional_ed.envs.moving_goal", "MovingGoal", 60),
+    "RecurringGoals-v0": ("emotional_ed.envs.recurring_goals", "RecurringGoals", 50),
+    "NewGoals-v0": ("emotional_ed.envs.new_goals", "NewGoals", 50),
+    "MixedDoors-v0": ("emotional_ed.envs.mixed_doors", "MixedDoors", 60),
+    "NewLayouts-v0": ("emotional_ed.envs.new_layouts", "NewLayouts", 60),
+    "SilentCatastrophe-v0": ("emotional_ed.envs.silent_catastrophe", "SilentCatastrophe", 60),
+    "FullFeedback-v0": ("emotional_ed.envs.full_feedback", "FullFeedback", 20),
+    "VanishingSource-v0": ("emotional_ed.envs.vanishing_source", "VanishingSource", 40),
+    "ApproachAvoidance-v0": ("emotional_ed.envs.approach_avoidance", "ApproachAvoidance", 40),
+    "SparseMaze-v0": ("emotional_ed.envs.sparse_maze", "SparseMaze", 200),
+    "Predator-v0": ("emotional_ed.envs.predator", "Predator", 60),
 }
 ENV_IDS = tuple(f"{NAMESPACE}/{name}" for name in _MODULES)
 

@@ -15,6 +15,13 @@ _COLOURS = {
     "-": (224, 49, 49),  # bad
     "D": (230, 119, 0),  # door
     "e": (150, 242, 215),  # side exit
+    "~": (165, 216, 255),  # thin ice
+    "G": (64, 192, 87),  # goal
+    "P": (134, 46, 156),  # predator
+    "f": (192, 235, 117),  # a little food
+    "g": (224, 49, 49),  # guard
+    "o": (173, 181, 189),  # a source that is gone, a goal that does not pay now
+    "X": (201, 42, 42),  # cliff, pit, lava
 }
 
 

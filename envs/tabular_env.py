@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from emotional_ed.envs.batched import BatchedTabularEnv
+from emotional_ed.envs.batched import BatchedStep, BatchedTabularEnv
 from emotional_ed.envs.rendering import draw_grid, write_grid
 from emotional_ed.envs.tabular_model import TabularModel
 
@@ -31,6 +31,9 @@ class TabularEnv(gymnasium.Env[Any, Any], ABC):
         "render_modes": ["ansi", "rgb_array"],
         "render_fps": 4,
     }
+    appraisals: ClassVar[tuple[str, ...]] = ()
+    """What `info["affect"]` tells: "danger" (1.0 in the step of a catastrophe) and "forgone" (the rewards of
+    all actions in this very step). For agents that are asked to use it, and say so."""
 
     def __init__(self, model: TabularModel, render_mode: str | None = None) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
@@ -62,15 +65,29 @@ class TabularEnv(gymnasium.Env[Any, Any], ABC):
         model = self.model
         row = (model.context(self._episode), self._state, int(action))
         cumulative = model.probability[row].cumsum()[:-1]
-        where = (*row, int((self.np_random.random() >= cumulative).sum()))
+        uniform = self.np_random.random()
+        where = (*row, int((uniform >= cumulative).sum()))
+        info: dict[str, Any] = {"catastrophe": bool(model.catastrophe[where])}
+        if self.appraisals:
+            info["affect"] = self._appraise(row[:2], uniform, info["catastrophe"])
         self._state = int(model.next_state[where])
         return (
             int(model.observation[self._state]),
             float(model.reward[where]),
             bool(model.terminated[where]),
             False,
-            {"catastrophe": bool(model.catastrophe[where])},
+            info,
         )
+
+    def _appraise(self, situation: tuple[int, int], uniform: float, catastrophe: bool) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if "danger" in self.appraisals:
+            told["danger"] = float(catastrophe)
+        if "forgone" in self.appraisals:
+            cumulative = self.model.probability[situation].cumsum(-1)[:, :-1]  # [A, O - 1]
+            outcome = (uniform >= cumulative).sum(-1)
+            told["forgone"] = self.model.reward[situation][np.arange(len(outcome)), outcome].tolist()
+        return told
 
     def render(self) -> Any:
         """Return the map as text or as an image [H, W, 3] uint8."""
@@ -101,6 +118,7 @@ class TabularVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[A
         self.single_action_space = single.action_space
         self.observation_space = batch_space(single.observation_space, num_envs)
         self.action_space = batch_space(single.action_space, num_envs)
+        self.appraisals = single.appraisals
         self.batched = BatchedTabularEnv(
             single.model, num_envs, max_episode_steps=max_episode_steps, device=device
         )
@@ -133,6 +151,8 @@ class TabularVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[A
             "catastrophe": step.catastrophe.cpu().numpy(),
             "_catastrophe": np.ones(self.num_envs, dtype=np.bool_),
         }
+        if self.appraisals:
+            info |= {"affect": self._appraise(step), "_affect": info["_catastrophe"].copy()}
         done = terminated | truncated
         if done.any():
             final = np.full(self.num_envs, None, dtype=object)
@@ -140,3 +160,11 @@ class TabularVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[A
             info |= {"final_obs": final, "_final_obs": done}
         reward = step.reward.cpu().numpy().astype(np.float64)
         return step.observation.cpu().numpy(), reward, terminated, truncated, info
+
+    def _appraise(self, step: BatchedStep) -> dict[str, NDArray[Any]]:
+        told: dict[str, NDArray[Any]] = {}
+        if "danger" in self.appraisals:
+            told["danger"] = step.catastrophe.cpu().numpy().astype(np.float64)
+        if "forgone" in self.appraisals and step.forgone is not None:
+            told["forgone"] = step.forgone.cpu().numpy().astype(np.float64)
+        return told | {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in told}

@@ -34,6 +34,10 @@ class TabularModel:
     """[N], latent states in which episodes start, drawn uniformly."""
     episodes_per_context: int = 1
     """Episodes before the next context takes its turn; of no account with one context."""
+    repeats: bool = True
+    """Whether the first context follows the last; otherwise the last one stays for ever."""
+    full_feedback: bool = False
+    """Whether a step also tells what every other action would have paid, under the same draw."""
 
     def __post_init__(self) -> None:
         for name in ("next_state", "reward", "terminated", "catastrophe"):
@@ -59,7 +63,8 @@ class TabularModel:
 
     def context(self, episode: int) -> int:
         """Return the context of an episode, counted from 0."""
-        return (episode // self.episodes_per_context) % self.shape[0]
+        phase = episode // self.episodes_per_context
+        return phase % self.shape[0] if self.repeats else min(phase, self.shape[0] - 1)
 
 
 def empty_tables(contexts: int, states: int, actions: int, outcomes: int) -> dict[str, NDArray[np.generic]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     several.add_argument("--backend", default="local", help="where jobs run: local (default)")
     several.set_defaults(run=_ablate)
 
-    known = commands.add_parser("list", help="list environments, agents and arms")
+    fair = commands.add_parser("suite", help="tune a mechanism and all its rivals on a task, and compare")
+    _add_suite(fair)
+    fair.set_defaults(run=_suite)
+
+    told = commands.add_parser("report", help="write report.html, .md and .csv into a study's folder")
+    told.add_argument("folder", metavar="DIR", help="a study, a run, or Stable-Baselines3 runs")
+    told.add_argument(
+        "--baseline", metavar="ARM", help="what the others are compared with (default level-0, or the first)"
+    )
+    told.set_defaults(run=_report)
+
+    look = commands.add_parser("watch", help="show an episode of a run, as text and as a film")
+    _add_watch(look)
+    look.set_defaults(run=_watch)
+
+    known = commands.add_parser("list", help="list environments, agents, arms, tasks and mechanisms")
     known.set_defaults(run=_list)
     return parser
 
@@ -75,6 +91,40 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
         help="arguments of the environment, e.g. '{\"noise\": 0.5}'",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="TASK", help="what is learned (see: emotional-ed list)")
+    parser.add_argument("mechanism", metavar="MECHANISM", help="what is tested (see: emotional-ed list)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new or empty folder for the results")
+    parser.add_argument(
+        "--configurations", type=int, default=40, help="random settings of each arm (default 40)"
+    )
+    parser.add_argument("--seeds", type=int, default=6, help="tuning seeds of each setting (default 6)")
+    parser.add_argument("--report", type=int, default=50, help="fresh seeds that are reported (default 50)")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
+    parser.add_argument(
+        "--steps", type=int, default=None, help="steps of each member (default: the task's own)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="RUN", help="the folder of a finished or running run")
+    parser.add_argument("--member", type=int, default=0, help="which member, from 0 (default 0)")
+    parser.add_argument(
+        "--episode", default="next", metavar="WHICH",
+        help="next: as saved, it lives one more episode in a fresh copy of its world (default); first, last "
+        "or a number from 0: it lives again from its seed up to that episode of the run",
+    )  # fmt: skip
+    parser.add_argument("--greedy", action="store_true", help="only predict: nothing is learned or felt")
+    parser.add_argument("--seed", type=int, default=None, help="of the fresh copy of the world")
+    parser.add_argument("--limit", type=int, default=1000, help="most steps to show (default 1000)")
+    parser.add_argument("--gif", default=None, metavar="FILE", help="save a film with the affects beneath")
+    parser.add_argument("--csv", default=None, metavar="FILE", help="save what was felt as a table")
+    parser.add_argument("--fps", type=float, default=4.0, help="steps a second (default 4)")
+    parser.add_argument("--ascii", action="store_true", help="no characters beyond ASCII")
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -140,15 +190,64 @@ def _ablate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _suite(arguments: argparse.Namespace) -> int:
+    from emotional_ed.experiments.contest import Budget
+    from emotional_ed.experiments.suite import SuiteSpec, run_suite
+
+    budget = Budget(
+        configurations=arguments.configurations,
+        seeds=arguments.seeds,
+        report=arguments.report,
+        first_seed=arguments.seed,
+    )
+    spec = SuiteSpec(task=arguments.task, mechanism=arguments.mechanism, budget=budget, steps=arguments.steps)
+    print(run_suite(spec, arguments.out, jobs=arguments.jobs, progress_bar=not arguments.quiet))
+    print(f"finished: {arguments.out}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from emotional_ed.analysis import report
+
+    page = report(arguments.folder, baseline=arguments.baseline)
+    print(f"report:   {page}")
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from emotional_ed.experiments.watch import WatchSpec, watch
+
+    spec = WatchSpec(
+        member=arguments.member,
+        episode=arguments.episode,
+        greedy=arguments.greedy,
+        limit=arguments.limit,
+        seed=arguments.seed,
+        gif=arguments.gif,
+        csv=arguments.csv,
+        fps=arguments.fps,
+        ascii_only=arguments.ascii,
+    )
+    try:
+        watch(arguments.folder, spec)
+    except BrokenPipeError:  # whoever read has seen enough, as in `emotional-ed watch RUN | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (nothing may be written at exit either)
+    return 0
+
+
 def _list(arguments: argparse.Namespace) -> int:
     from emotional_ed.envs.registration import ENV_IDS
     from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
+    from emotional_ed.experiments.mechanisms import MECHANISMS
+    from emotional_ed.experiments.tasks import TASKS
     from emotional_ed.experiments.train import AGENTS
 
     for title, names in (
         ("environments (and every Gymnasium id with Discrete spaces)", ENV_IDS),
         ("agents", AGENTS),
         ("arms", (*LADDER, *leave_one_out(), *controls())),
+        ("tasks of the suite", TASKS),
+        ("mechanisms of the suite", MECHANISMS),
     ):
         print(f"{title}:")
         for name in names:

@@ -55,7 +55,9 @@ class Study:
     def __post_init__(self) -> None:
         require_int("seeds", self.seeds, 1)
         require_int("steps", self.steps, 1)
-        object.__setattr__(self, "arms", dict(self.arms))  # a plain one, whatever mapping was given
+        for name in ("arms", "env_kwargs"):  # plain ones, whatever mapping was given
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        object.__setattr__(self, "settings", {name: dict(own) for name, own in self.settings.items()})
         if not self.arms:
             raise ValueError("arms: got none, expected at least one")
         for name in self.arms:

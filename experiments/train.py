@@ -12,6 +12,7 @@ from typing import Any
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ, tensorboard_logger
+from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.run_folder import RunFolder
 
@@ -35,6 +36,10 @@ class TrainSpec:
     """Name of the agent."""
     affect: AffectConfig = field(default_factory=lambda: AffectConfig.levels(2))
     """Its levels of affect."""
+    level0: LevelZero = field(default_factory=LevelZero)
+    """Its critic, policy and sleep."""
+    listens: bool = False
+    """Whether it may use what the environment says of the situation."""
     population: int = 1
     """Members; member i has seed + i."""
     seed: int = 0
@@ -58,6 +63,14 @@ class TrainSpec:
         require_int("population", self.population, 1)
         require_int("seed", self.seed, 0)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain dictionaries, for JSON."""
+        return {
+            **{one.name: getattr(self, one.name) for one in dataclasses.fields(self)},
+            "affect": self.affect.to_dict(),
+            "level0": self.level0.to_dict(),
+        }
+
     def build(self) -> EmotionalQ:
         """Return the untrained agent."""
         return EmotionalQ(
@@ -71,6 +84,8 @@ class TrainSpec:
             env_kwargs=self.env_kwargs,
             catastrophe_reward=self.catastrophe_reward,
             device=self.device,
+            level0=self.level0,
+            listens=self.listens,
         )
 
 
@@ -97,7 +112,7 @@ def train(
     """
     model = spec.build()  # before the folder: what cannot be built leaves nothing behind
     folder = RunFolder(out)
-    folder.write_config(dataclasses.asdict(spec))
+    folder.write_config(spec.to_dict())
     model.set_logger(tensorboard_logger(folder.path))
     reported = 0
 

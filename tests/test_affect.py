@@ -24,6 +24,7 @@ from emotional_ed.affect import (
 )
 
 STATES, ACTIONS = 4, 3
+SLOTS = RecallConfig().slots
 
 
 def system(config: AffectConfig, population: int = 1) -> AffectSystem:
@@ -41,6 +42,10 @@ def experience(
     terminated: bool = False,
     done: bool = False,
     population: int = 1,
+    reward: float | None = None,
+    slots: list[float] | None = None,
+    forgone: list[float] | None = None,
+    danger: float | None = None,
 ) -> Experience:
     actions = torch.full((population,), action)
     surprise = torch.as_tensor(lss, dtype=torch.float32).expand(population).clone()
@@ -55,6 +60,10 @@ def experience(
         done=torch.full((population,), done or terminated),
         target=torch.full((population,), target),
         lss=surprise,
+        reward=surprise if reward is None else torch.full((population,), reward),
+        slot_lss=surprise[:, None].expand(-1, SLOTS) if slots is None else torch.tensor([slots] * population),
+        forgone=None if forgone is None else torch.tensor([forgone] * population),
+        danger=None if danger is None else torch.full((population,), danger),
     )
 
 
@@ -179,10 +188,10 @@ def test_fear_extinguishes_when_nothing_happens_any_more() -> None:
 
 def test_fear_changes_the_greedy_choice_and_what_is_explored() -> None:
     drive = frighten(FearConfig(caution=4.0, avoidance=1.0), times=20).modulate(torch.tensor([0]))
-    assert drive.aversion is not None
+    assert drive.bias is not None
     assert drive.avoidance is not None
-    assert drive.aversion[0].argmax() == 1
-    assert drive.aversion[0, 1] > 0
+    assert drive.bias[0].argmin() == 1
+    assert drive.bias[0, 1] < 0
     assert drive.avoidance[0].tolist() == pytest.approx(
         [0.0, float(fear_of(frighten(FearConfig(), 20), 0)[1]), 0.0]
     )
@@ -291,7 +300,7 @@ def test_a_cut_episode_leaves_nothing_behind() -> None:
     nest.cut_episode()
     assert not bool(nest.level("anger").persist)
     assert nest.level("anger").pushes.item() == 0
-    assert nest.level("recall").total.item() == 0
+    assert not nest.level("recall").total.any()
 
 
 def test_signals_are_not_overwritten_later() -> None:
@@ -364,34 +373,82 @@ def test_a_bad_mood_explores_more() -> None:
 # ---------------------------------------------------------------- recall
 
 
-def test_sustained_displeasure_recalls_another_memory_and_a_single_loss_does_not() -> None:
-    config = dataclasses.replace(MOODY, recall=RecallConfig(slots=3))
-    nest = system(config)
-    for _ in range(50):
-        nest.appraise(experience(lss=0.2, done=True))
-        nest.appraise(experience(lss=-0.2, done=True))
-    nest.appraise(experience(lss=-1.0, done=True))
+RECALLING = dataclasses.replace(MOODY, recall=RecallConfig(slots=3))
+
+
+def episode(nest: AffectSystem, felt: list[float], blank: float) -> int:
+    """Live one episode in which the memories, and a blank one, would have felt this; return who answers next."""
+    nest.appraise(experience(slots=felt, lss=felt[int(nest.slot)], reward=blank, done=True))  # type: ignore[arg-type]
     assert nest.slot is not None
-    assert nest.slot.item() == 0
-    nest.appraise(experience(lss=-1.0, done=True))
-    assert nest.slot.item() == 1
-    for slot in (2, 0):  # still no better: on to the next, and round
-        nest.appraise(experience(lss=-2.0, done=True))
-        nest.appraise(experience(lss=-2.0, done=True))
-        assert nest.slot.item() == slot
+    return int(nest.slot)
+
+
+def test_recall_finds_memories_and_brings_them_back() -> None:
+    nest = system(RECALLING)
+    recall = nest.recall
+    assert recall is not None
+    for t in range(50):  # the first memory is right, a blank one would have been surprised
+        assert episode(nest, [0.1 * (-1) ** t, 1.0, 1.0], 1.0) == 0
+    assert int(recall.memories) == 1
+    changed = [episode(nest, [-2.0, -1.0, -1.0], -1.0) for _ in range(3)]
+    assert changed == [1, 1, 1]  # a blank memory explains it better: a second one is found
+    assert bool(recall.used[0, 1])
+    for _ in range(20):
+        assert episode(nest, [-2.0, 0.1, -1.0], -1.0) == 1
+    assert episode(nest, [0.0, -2.0, 1.0], 1.0) == 0  # the first was right: it comes back, nothing new
+    assert int(recall.memories) == 2
+
+
+def test_pleasure_switches_nothing() -> None:
+    nest = system(RECALLING)
+    for _ in range(30):
+        assert episode(nest, [0.1, 1.0, 1.0], 1.0) == 0
+    for _ in range(30):  # much better than expected, as a blank memory would not have been surprised
+        assert episode(nest, [5.0, 0.0, 0.0], 0.0) == 0
+
+
+def test_a_memory_that_was_wrong_yesterday_is_not_ruled_out_but_one_refuted_today_is_tried_last() -> None:
+    nest = system(RECALLING)
+    recall = nest.recall
+    assert recall is not None
+    recall.used[:] = True
+    for _ in range(20):
+        episode(nest, [0.1, -3.0, -3.0], 3.0)  # memory 0 in force, the others far off
+    assert episode(nest, [-2.0, 0.0, 0.0], -2.0) == 1
+    assert episode(nest, [0.0, -2.0, 0.0], -2.0) == 2  # not back to 0, which failed a moment ago
+    assert episode(nest, [0.0, 0.0, -2.0], -2.0) in (0, 1)
+
+
+def test_the_oldest_memory_makes_room() -> None:
+    nest = system(RECALLING)
+    recall = nest.recall
+    assert recall is not None
+    seen: list[int] = []
+    for target in (0, 1, 2, 3):  # four situations, room for three memories
+        for _ in range(20):
+            felt = [-2.0, -2.0, -2.0]
+            slot = int(recall.slot)
+            if target == 0 or slot != (seen[-1] if seen else 0) or bool(recall.fresh):
+                felt[slot] = 0.1
+            episode(nest, felt, -0.1 if felt[slot] < 0 else -2.0)
+        seen.append(int(recall.slot))
+    assert seen == [0, 1, 2, 0]
+    assert int(recall.memories) == 3
 
 
 def test_noise_seldom_switches_memories() -> None:
+    """In 1000 episodes of nothing but noise, blank memories are as good as any; hardly anything is begun."""
     g = torch.Generator().manual_seed(0)
     nest = system(dataclasses.replace(MOODY, recall=RecallConfig()), 64)
     switches = torch.zeros(64)
     before = torch.zeros(64, dtype=torch.int64)
     for _ in range(1000):
-        nest.appraise(experience(lss=torch.randn(64, generator=g), done=True, population=64))
+        noise = torch.randn(64, generator=g)
+        nest.appraise(experience(lss=noise, done=True, population=64)._replace(reward=noise + 1))
         assert nest.slot is not None
         switches += nest.slot != before
         before = nest.slot.clone()
-    assert float(switches.mean()) < 15  # in 1000 episodes
+    assert float(switches.mean()) < 15
 
 
 # ---------------------------------------------------------------- the whole
@@ -413,7 +470,12 @@ def test_zero_gains_bend_nothing(seed: int) -> None:
         key, following, action = (int(i) for i in rng.integers(0, 3, 3))
         factor = nest.appraise(
             experience(
-                lss=float(rng.normal()), key=key, next_key=following, action=action, done=rng.random() < 0.1
+                lss=float(rng.normal()),
+                key=key,
+                next_key=following,
+                action=action,
+                done=rng.random() < 0.1,
+                slots=[0.0],
             )
         )
         assert factor is not None
@@ -422,7 +484,7 @@ def test_zero_gains_bend_nothing(seed: int) -> None:
         neutral = Drive(
             torch.ones(1), torch.zeros(1, ACTIONS), torch.zeros(1, ACTIONS), torch.zeros(1, dtype=torch.bool)
         )
-        for name in ("exploration", "aversion", "avoidance", "persist"):
+        for name in ("exploration", "bias", "avoidance", "persist"):
             assert torch.equal(getattr(drive, name), getattr(neutral, name)), name
 
 
@@ -453,7 +515,8 @@ def test_members_may_differ_in_which_parts_they_have() -> None:
         factor = mixed.appraise(step)
         assert factor is not None
         for i, one in enumerate(alone):
-            single = one.appraise(Experience(*(field[i : i + 1] for field in step)))
+            own = (None if field is None else field[i : i + 1] for field in step)
+            single = one.appraise(Experience(*own))  # type: ignore[arg-type]
             assert factor[i].item() == (1.0 if single is None else single.item()), (t, i)
 
 
@@ -483,11 +546,11 @@ def test_configuration_round_trips_and_names_what_is_wrong() -> None:
         AffectConfig(mood=MoodConfig())
     with pytest.raises(ValueError, match=r"AffectConfig.fear: got 1, expected a FearConfig or None"):
         AffectConfig(fear=1)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"parts \['joy'\]"):
-        AffectConfig.from_dict({"joy": None})
+    with pytest.raises(ValueError, match=r"parts \['ennui'\]"):
+        AffectConfig.from_dict({"ennui": None})
     with pytest.raises(ValueError, match=r"AffectConfig.fear: got fields \['cation'\]"):
         AffectConfig.from_dict({"fear": {"cation": 1}})
-    with pytest.raises(ValueError, match="one period for the whole population"):
+    with pytest.raises(ValueError, match="expected one for the whole population"):
         AffectSystem([MOODY, dataclasses.replace(MOODY, mood=MoodConfig(period=9))], 2, actions=2, keys=2)
     with pytest.raises(ValueError, match="expected an AffectConfig or a list of 3"):
         AffectSystem([full], 3, actions=2, keys=2)

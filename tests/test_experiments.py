@@ -239,7 +239,7 @@ def test_ablate_prints_the_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("arguments", "message"),
     [
         (["train", "Nowhere-v0"], "env: got 'Nowhere-v0', expected an id that Gymnasium knows"),
-        (["train", "CartPole-v1"], "observation_space: got Box"),
+        (["train", "Pendulum-v1"], "action_space: got Box"),
         (["train", DOOR, "--agent", "ppo"], "agent: got 'ppo', expected one of emotional-q"),
         (["train", DOOR, "--step-size", "nan"], "step_size: got nan, expected a number in [0, 1]"),
         (["train", DOOR, "--step-size", "-1"], "step_size: got -1.0"),

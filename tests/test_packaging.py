@@ -46,8 +46,8 @@ def test_the_wheel_has_one_top_level_name_and_every_package(tmp_path: Path) -> N
     assert tops == {"emotional_ed"}
     held = {name[:-3].replace("/", ".") for name in names if name.endswith(".py")}
     for package in package_folders():
-        top = package.split(".")[1] if package.count(".") else ""
-        folder = ROOT / (top if top in LINKED else "/".join(package.split(".")))
+        parts = package.split(".")
+        folder = ROOT.joinpath(*(parts[1:] if parts[1:2] and parts[1] in LINKED else parts))
         for module in folder.glob("*.py"):
             assert f"{package}.{module.stem}" in held
     assert "emotional_ed/py.typed" in names

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import LARGEST_GAIN, Channel, Drive, commit, stack
+from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, commit
+from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.surprise import Surprise
 from emotional_ed.checks import require_int, require_range
-from emotional_ed.memory import AssociativeMemory
-from emotional_ed.nested import Clock, Signals
+from emotional_ed.memory import AssociativeMemory, share_per_feature
+from emotional_ed.nested import Signals
 
 
 @dataclass(frozen=True, kw_only=True)
-class AngerConfig:
+class AngerConfig(ChannelConfig):
     """How long to push, how fast to learn whether pushing pays, and what anger does meanwhile."""
 
     pain: float = 2.5
@@ -81,17 +82,17 @@ class Anger(Channel):
     persistence: Tensor
     step_gain: Tensor
 
-    def __init__(self, configs: Sequence[AngerConfig], surprise: Surprise, actions: int, keys: int) -> None:
-        super().__init__("anger", Clock(period=1), after=("surprise",))
-        self._surprise = (surprise,)  # in a tuple: read, not owned
-        population = len(configs)
-        self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad", initial=1.0)
-        self.register_buffer("pushes", torch.zeros(population))
-        self.register_buffer("level", torch.zeros(population))
+    name = "anger"
+    Config = AngerConfig
+    needs = ("surprise",)
+
+    def start(self, configs: Sequence[AngerConfig]) -> None:
+        """Start calm, and sure that pushing helps."""
+        population, actions, keys, active, _ = self.setting
+        self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad", initial=1 / active)
+        self.remember("pushes", "level")
         self.register_buffer("persist", torch.zeros(population, dtype=torch.bool))
         self.register_buffer("action", torch.zeros(population, dtype=torch.int64))
-        for name in ("pain", "cap", "step_size", "rate", "persistence", "step_gain"):
-            self.register_buffer(name, stack(configs, name), persistent=False)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Notice a block or a breakthrough, learn from it, and decide whether to push again."""
@@ -99,7 +100,7 @@ class Anger(Channel):
         key, chosen = signals["key"], signals["chosen"]
         efficacy = self.memory.read(key).gather(-1, action[:, None]).squeeze(-1)  # [P]
         pushing = (self.pushes > 0) & (action == self.action)
-        known = self._surprise[0].standardiser.count > _KNOWN
+        known = cast(Surprise, self.setting.levels["surprise"]).standardiser.count > _KNOWN
         ordinary = known & (signals["surprise"] > -self.pain)
         blocked = ~moved & ~done & ordinary & (signals["greedy"] | pushing)
         pushes = torch.where(pushing, self.pushes + 1, 1.0) * blocked
@@ -107,16 +108,18 @@ class Anger(Channel):
         through = pushing & moved
         learned = through | (blocked & ~persist)
         mask = chosen & (learned if due is None else learned & due)[:, None]
-        self.memory.write(
-            key, through.to(efficacy.dtype)[:, None].expand(*chosen.shape), self.step_size, mask
-        )
+        share = share_per_feature(self.memory.M, self.step_size, key)
+        self.memory.write(key, through.to(efficacy.dtype)[:, None].expand(*chosen.shape), share, mask)
         level = self.level + self.rate * (blocked * efficacy - self.level)
         commit(self.level, level, due)
         commit(self.pushes, pushes, due)
         commit(self.action, action, due)
         commit(self.persist, persist, due)
         signals["anger"] = level
-        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * level)
+
+    def bend_step(self, signals: Signals) -> Tensor:
+        """Learn slower, or faster, while angry."""
+        return 1 + self.step_gain * signals["anger"]
 
     def cut_episode(self) -> None:
         """Stop pushing."""
@@ -124,9 +127,10 @@ class Anger(Channel):
         self.persist.fill_(False)
 
     def limit(self, members: Tensor, key: Tensor, action: Tensor) -> Tensor:
-        """Return how many pushes [n] members [n] would make in states `key` [n] with `action` [n]."""
-        return (self.persistence * self.cap)[members] * self.memory.M[members, action, key]
+        """Return how many pushes [n] members [n] would make in states `key` [n] or [n, T] by `action` [n]."""
+        held = self.memory.M[members[:, None], action[:, None], key.reshape(len(key), -1)]  # [n, T]
+        return (self.persistence * self.cap * self.present)[members] * held.sum(-1)
 
-    def modulate(self, drive: Drive, key: Tensor) -> None:
+    def modulate(self, key: Tensor) -> Drive:
         """Repeat the blocked action while it is worth it."""
-        drive.persist, drive.action = self.persist, self.action
+        return Drive(persist=self.persist, action=self.action)

@@ -9,13 +9,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import LARGEST_GAIN, Channel, Drive, commit, multiply, stack
+from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, commit
+from emotional_ed.affect.drive import Drive
 from emotional_ed.checks import require_range
-from emotional_ed.nested import Clock, Signals
+from emotional_ed.nested import Signals
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArousalConfig:
+class ArousalConfig(ChannelConfig):
     """When surprise adds up to arousal, and what arousal does."""
 
     allowance: float = 0.5
@@ -56,12 +57,12 @@ class Arousal(Channel):
     step_gain: Tensor
     exploration_gain: Tensor
 
-    def __init__(self, configs: Sequence[ArousalConfig]) -> None:
-        super().__init__("arousal", Clock(period=1), after=("surprise",))
-        for name in ("up", "down", "level"):
-            self.register_buffer(name, torch.zeros(len(configs)))
-        for name in ("allowance", "threshold", "step_gain", "exploration_gain"):
-            self.register_buffer(name, stack(configs, name), persistent=False)
+    name = "arousal"
+    Config = ArousalConfig
+
+    def start(self, configs: Sequence[ArousalConfig]) -> None:
+        """Start calm."""
+        self.remember("up", "down", "level")
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Add this step's surprise to the two sums."""
@@ -71,8 +72,11 @@ class Arousal(Channel):
         level = ((torch.maximum(self.up, self.down) - self.threshold) / self.threshold).clamp(0, 1)
         commit(self.level, level, due)
         signals["arousal"] = level
-        signals["step_factor"] = signals["step_factor"] * (1 + self.step_gain * level)
 
-    def modulate(self, drive: Drive, key: Tensor) -> None:
+    def bend_step(self, signals: Signals) -> Tensor:
+        """Learn faster, or slower, while aroused."""
+        return 1 + self.step_gain * signals["arousal"]
+
+    def modulate(self, key: Tensor) -> Drive:
         """Explore more, or less, while aroused."""
-        drive.exploration = multiply(drive.exploration, 1 + self.exploration_gain * self.level)
+        return Drive(exploration=1 + self.exploration_gain * self.level)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, Drive, multiply, stack
+from emotional_ed.affect.channel import Channel, ChannelConfig, same_for_all
+from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.temperament import Temperament
 from emotional_ed.checks import require_int, require_range
 from emotional_ed.memory import write
@@ -17,7 +18,7 @@ from emotional_ed.nested import Clock, Signals
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoodConfig:
+class MoodConfig(ChannelConfig):
     """How surprise becomes mood, and what mood does."""
 
     period: int = 50
@@ -61,22 +62,28 @@ class Mood(Channel):
     midpoint: Tensor
     exploration_gain: Tensor
 
-    def __init__(self, configs: Sequence[MoodConfig], temperament: Temperament) -> None:
-        periods = sorted({config.period for config in configs})
-        if len(periods) > 1:
-            raise ValueError(
-                f"MoodConfig.period: got {periods}, expected one period for the whole population"
-            )
-        super().__init__("mood", Clock(period=periods[0]), after=("surprise",))
-        self.period = periods[0]
-        self._temperament = (temperament,)  # in a tuple: read, not owned
-        self.register_buffer("M", temperament.M.clone())
-        self.register_buffer("total", torch.zeros(len(configs)))
-        self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
-        for name in ("step_size", "ridge", "midpoint", "exploration_gain"):
-            self.register_buffer(name, stack(configs, name), persistent=False)
-
     one: Tensor
+    period: Tensor
+
+    name = "mood"
+    Config = MoodConfig
+    needs = ("temperament",)
+
+    @classmethod
+    def clock_of(cls, configs: Sequence[MoodConfig]) -> Clock:
+        """Fire every `period` steps."""
+        return Clock(period=same_for_all(configs, "period"))
+
+    def start(self, configs: Sequence[MoodConfig]) -> None:
+        """Start at the temperament."""
+        self.register_buffer("M", self.temperament.M.clone())
+        self.remember("total")
+        self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
+
+    @property
+    def temperament(self) -> Temperament:
+        """The anchor."""
+        return cast(Temperament, self.setting.levels["temperament"])
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Add this step's surprise to the period's sum."""
@@ -90,11 +97,11 @@ class Mood(Channel):
         value = mean / (self.midpoint + mean.abs())
         write(
             self.M, self.one, value[:, None], self.step_size, ridge=self.ridge,
-            anchor=self._temperament[0].M, mask=due, out=self.M,
+            anchor=self.temperament.M, mask=due, out=self.M,
         )  # fmt: skip
         self.total.mul_(0) if due is None else self.total.masked_fill_(due, 0)
         signals["mood"] = self.M[:, 0, 0].clone()
 
-    def modulate(self, drive: Drive, key: Tensor) -> None:
+    def modulate(self, key: Tensor) -> Drive:
         """Explore more in a bad mood."""
-        drive.exploration = multiply(drive.exploration, 1 - self.exploration_gain * self.M[:, 0, 0])
+        return Drive(exploration=1 - self.exploration_gain * self.M[:, 0, 0])

@@ -1,4 +1,4 @@
-"""Mood-congruent recall: sustained displeasure brings back another memory of values."""
+"""Mood-congruent recall: displeasure that another memory would have spared brings that memory back."""
 
 from __future__ import annotations
 
@@ -9,93 +9,213 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, commit, stack
-from emotional_ed.affect.surprise import Standardiser, SurpriseConfig
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.affect.channel import Channel, ChannelConfig, commit
+from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.nested import Clock, Signals
+
+_TINY = 1e-30
+_SCATTER = 2654435761  # spreads the numbers of episodes over [0, 2^32) (Knuth)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecallConfig:
-    """How many value memories there are, and how much displeasure switches between them."""
+class RecallConfig(ChannelConfig):
+    """How many value memories there is room for, and how much displeasure switches between them."""
 
-    slots: int = 2
-    """Number of value memories, in [1, 1000]; 1 switches recall off."""
-    allowance: float = 0.5
-    """Mean displeasure an episode that is put up with, in standard units, >= 0."""
-    threshold: float = 4.0
-    """Displeasure beyond the allowance, summed over episodes, that switches, > 0."""
+    slots: int = 6
+    """Most value memories kept, in [1, 1000]; how many are used is found. 1 switches recall off."""
+    threshold: float = 3.0
+    """Evidence against the present memory that switches, in nats, > 0."""
+    reluctance: float = 0.5
+    """A new memory needs 1 + reluctance times the evidence that an old one needs, in [0, 1e6]."""
     mood_gain: float = 0.5
-    """The threshold is multiplied by 1 + mood_gain * mood, in [0, 1]: a bad mood is quicker to give up."""
+    """The threshold is multiplied by 1 + mood_gain * mood, in [0, 1): a bad mood is quicker to give up."""
     decay: float = 0.05
     """Rate of the running scale of an episode's surprise, in (0, 1]."""
+    floor: float = 0.05
+    """Surprises below this share of the typical outcome count as small, in [0, 1]."""
+    cue: str = "displeasure"
+    """What switches: "displeasure", or as a control "chance", every `threshold` episodes on average."""
+    limit: float = 3.0
+    """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
 
     def __post_init__(self) -> None:
         require_int("RecallConfig.slots", self.slots, 1, 1000)
-        require_range("RecallConfig.allowance", self.allowance, 0)
         require_range("RecallConfig.threshold", self.threshold, 0, low_open=True)
-        require_range("RecallConfig.mood_gain", self.mood_gain, 0, 1)
+        require_range("RecallConfig.reluctance", self.reluctance, 0, 1e6)
+        require_range("RecallConfig.mood_gain", self.mood_gain, 0, 1, high_open=True)
         require_range("RecallConfig.decay", self.decay, 0, 1, low_open=True)
+        require_range("RecallConfig.floor", self.floor, 0, 1)
+        require_choice("RecallConfig.cue", self.cue, ("displeasure", "chance"))
+        require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
 
 
 @final
 class Recall(Channel):
-    """Every episode: a one-sided CUSUM on the episode's surprise chooses which value memory answers.
+    """Every episode: which memory of values would have been surprised least by what happened?
 
     Equation:
-        e = sum of lss over the episode;  z = e in units of its own running scale
-        displeasure = max(0, displeasure - z - allowance)
-        if displeasure > threshold (1 + mood_gain mood):  slot = (slot + 1) mod slots,  displeasure = 0
+        e_j = sum over the episode of the surprise that memory j would have felt; a blank memory, which
+              expects nothing, would have felt the return
+        z_j = e_j / unit;  unit = running mean of the present memory's own |e|, each clipped to limit units,
+              and at least floor times that of |return|
+        c_j = z_j^2/2, beyond |z_j| = limit linear (Huber's loss); for a blank memory at least that of the
+              present one, unless the present one's surprise was displeasure (z < 0)
+        L_j = max(L_j - c_j - max_i (L_i - c_i), -threshold_j (1 + mood_gain mood))
+        slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
+              the memory that has not answered for longest
 
-    Source: mood-congruent recall, Bower (1981), "Mood and memory".
-    When it does harm: where nothing recurs, the other memory is of no use and has to be relearned.
+    L is the log posterior of a hidden Markov model whose states are the memories: a memory that was not
+    right yesterday is not ruled out today, it is only `threshold` behind. So the number of memories is
+    found: a new one is made when what happens would have surprised a blank memory less than all that are
+    known.
+
+    Source: mood-congruent recall, Bower (1981); the inference is that of multiple-model learning, Doya,
+    Samejima, Katagiri and Kawato (2002).
+    When it does harm: where outcomes are so noisy that memories cannot be told apart.
 
     Shapes:
-        total, displeasure: [P]; slot: [P] int64.
+        posterior: [P, S + 1], the last for a blank memory; total: [P, S + 1]; used: [P, S] bool;
+        slot: [P], age: [P, S], int64; fresh: [P] bool, slots that were taken as blank in this step.
     """
 
+    posterior: Tensor
     total: Tensor
-    displeasure: Tensor
+    used: Tensor
     slot: Tensor
-    slots: Tensor
-    allowance: Tensor
+    age: Tensor
+    fresh: Tensor
+    scale: Tensor
+    outcome: Tensor
+    episodes: Tensor
+    displeasure: Tensor
     threshold: Tensor
+    reluctance: Tensor
     mood_gain: Tensor
+    decay: Tensor
+    floor: Tensor
+    limit: Tensor
 
-    def __init__(self, configs: Sequence[RecallConfig]) -> None:
-        super().__init__("recall", Clock(event="episode_end"), after=("mood",))
-        population = len(configs)
-        self.standardiser = Standardiser([SurpriseConfig(decay=config.decay) for config in configs])
-        self.register_buffer("total", torch.zeros(population))
-        self.register_buffer("size", torch.zeros(population))
-        self.register_buffer("displeasure", torch.zeros(population))
+    name = "recall"
+    Config = RecallConfig
+    clock = Clock(event="episode_end")
+    after = ("mood",)
+    needs = ("mood",)
+
+    def start(self, configs: Sequence[RecallConfig]) -> None:
+        """Start with one memory in use."""
+        population, room = self.setting.population, max(config.slots for config in configs)
+        self.room = room
+        self.register_buffer("posterior", torch.full((population, room + 1), -1e30))
+        self.posterior[:, 0] = 0
+        self.register_buffer("total", torch.zeros(population, room + 1))
+        self.register_buffer("used", torch.zeros(population, room, dtype=torch.bool))
+        self.used[:, 0] = True
+        self.register_buffer("age", torch.zeros(population, room, dtype=torch.int64))
         self.register_buffer("slot", torch.zeros(population, dtype=torch.int64))
-        self.register_buffer("slots", stack(configs, "slots").to(torch.int64), persistent=False)
-        for name in ("allowance", "threshold", "mood_gain"):
-            self.register_buffer(name, stack(configs, name), persistent=False)
+        self.register_buffer("fresh", torch.zeros(population, dtype=torch.bool))
+        self.remember("scale", "outcome", "episodes", "displeasure")
+        number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
+        self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
+        self.register_buffer("several", (number > 1).float(), persistent=False)
+        self.register_buffer("index", torch.arange(room + 1), persistent=False)
+        chance = torch.tensor([float(config.cue == "chance") for config in configs])
+        self.register_buffer("chance", chance, persistent=False)
+        self.any_chance = bool(chance.any())
 
-    size: Tensor
+    allowed: Tensor
+    several: Tensor
+    index: Tensor
+    chance: Tensor
+
+    @property
+    def memories(self) -> Tensor:
+        """How many memories each member has found so far, [P] int64."""
+        return self.used.sum(-1)
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
-        """Add up the episode's surprise and note how large its targets are."""
-        lss, size = signals["lss"], signals["target"].abs()
-        self.total += lss if active is None else lss * active
-        self.size = torch.maximum(self.size, size if active is None else size * active)
-        signals["displeasure"] = self.displeasure.clone()
+        """Add up what each memory would have felt in this episode."""
+        felt = torch.cat([signals["slot_lss"], signals["reward"][:, None]], dim=-1)  # [P, S + 1]
+        self.total += felt if active is None else felt * active[:, None]
+        self.fresh.fill_(False)
+        signals["displeasure"] = self.displeasure * self.present
+        signals["slot"] = self.slot.to(felt.dtype)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
-        """Judge the episode, and recall another memory if this has gone on for too long."""
-        z = self.standardiser.standardise(self.total, self.size, due)
-        displeasure = (self.displeasure - z - self.allowance).clamp_min(0)
-        threshold = self.threshold * (1 + self.mood_gain * signals["mood"])
-        switch = (displeasure > threshold) & (self.slots > 1)
-        commit(self.displeasure, displeasure.masked_fill(switch, 0), due)
-        commit(self.slot, torch.where(switch, (self.slot + 1) % self.slots, self.slot), due)
-        nothing = torch.zeros_like(self.total)
-        commit(self.total, nothing, due)
-        commit(self.size, nothing, due)
+        """Judge the episode, and recall another memory, or begin a new one, if that explains it better."""
+        z = self._standardise(due)
+        present = self.slot[:, None]
+        bounded = torch.minimum(z.abs(), self.limit[:, None])
+        cost = bounded * (z.abs() - bounded / 2)
+        own = cost.gather(-1, present)
+        pleased = (z.gather(-1, present) >= 0) & (self.index == self.room)
+        cost = torch.where(pleased, torch.maximum(cost, own), cost)
+        known = self.used & self.allowed
+        possible = torch.cat([known, torch.ones_like(known[:, :1])], dim=-1)  # a blank one always is
+        score = torch.where(possible, self.posterior - cost, -1e30)
+        score = score - score.amax(-1, keepdim=True)
+        behind = self._behind(signals["mood"])
+        posterior = torch.where(possible, torch.maximum(score, -behind), -1e30)
+        self._switch(posterior, behind, due)
+        commit(self.total, torch.zeros_like(self.total), due)
+
+    def _standardise(self, due: Tensor | None) -> Tensor:
+        own, outcome = self.total.gather(-1, self.slot[:, None]).squeeze(-1), self.total[:, -1].abs()
+        unit = torch.maximum(self.scale, self.floor * self.outcome)
+        unit = torch.where(unit > 0, unit, own.abs())  # nothing has ever surprised: this sets the scale
+        size = torch.minimum(own.abs(), self.limit * unit)
+        rate = torch.maximum(self.decay, 1 / (self.episodes + 1))
+        commit(self.scale, self.scale + rate * (size - self.scale), due)
+        commit(self.outcome, self.outcome + rate * (outcome - self.outcome), due)
+        commit(self.episodes, self.episodes + 1, due)
+        return self.total / unit.clamp_min(_TINY)[:, None]
+
+    def _behind(self, mood: Tensor) -> Tensor:
+        """Return how far behind the present memory another can fall at most, [P, S + 1]."""
+        behind = (self.threshold * (1 + self.mood_gain * mood))[:, None].expand(-1, self.room)
+        return torch.cat([behind, behind[:, :1] * (1 + self.reluctance[:, None])], dim=-1)
+
+    def _switch(self, posterior: Tensor, behind: Tensor, due: Tensor | None) -> None:
+        present = self.slot[:, None]
+        best = posterior.amax(-1, keepdim=True)
+        stay = (posterior.gather(-1, present) >= best).squeeze(-1)
+        if self.any_chance:
+            posterior, best, stay = self._by_chance(posterior, best, stay)
+        stay = stay | (self.several == 0)
+        if due is not None:
+            stay = stay | ~due
+        first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [P], room stands for blank
+        blank = ~stay & (first == self.room)
+        slot = torch.where(stay, self.slot, torch.where(blank, self._free(), first))
+        here = self.index == slot[:, None]  # [P, S + 1]
+        begun = torch.where(here, best, torch.where(self.index == self.room, -behind, posterior))
+        posterior = torch.where(blank[:, None], begun, posterior)
+        nearness = torch.where(here, 0.0, 1 + posterior / behind).amax(-1).clamp_min(0)
+        commit(self.displeasure, torch.where(stay, nearness, torch.zeros_like(nearness)), due)
+        commit(self.posterior, posterior, due)
+        self.slot.copy_(slot)
+        self.fresh.copy_(blank)
+        here = here[:, : self.room]
+        self.used |= here
+        older = self.age + 1
+        commit(self.age, torch.where(here, torch.zeros_like(older), older), due)
+
+    def _by_chance(self, posterior: Tensor, best: Tensor, stay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Go on to the next memory now and then, whatever happened: the control."""
+        lot = (self.episodes.to(torch.int64) * _SCATTER % 2**32).double() / 2**32  # evenly spread
+        following = (self.slot + 1) % self.allowed.sum(-1).clamp_min(1)
+        certain = torch.where(self.index == following[:, None], 0.0, -1.0)
+        by_chance = self.chance > 0
+        posterior = torch.where(by_chance[:, None], certain, posterior)
+        best = torch.where(by_chance[:, None], torch.zeros_like(best), best)
+        return posterior, best, torch.where(by_chance, lot >= 1 / self.threshold, stay)
+
+    def _free(self) -> Tensor:
+        """Return the slot that a new memory takes: an unused one, or the one unused for longest."""
+        waiting = torch.where(self.used, self.age, 2**40)
+        waiting = torch.where(self.allowed, waiting, -1)
+        longest = waiting == waiting.amax(-1, keepdim=True)
+        return torch.where(longest, self.index[: self.room], self.room - 1).amin(-1)
 
     def cut_episode(self) -> None:
         """Drop what the running episode has added up."""
         self.total.zero_()
-        self.size.zero_()

@@ -9,13 +9,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, commit, stack
+from emotional_ed.affect.channel import Channel, ChannelConfig, commit, stack
 from emotional_ed.checks import require_range
-from emotional_ed.nested import Clock, Signals
+from emotional_ed.nested import Signals
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurpriseConfig:
+class SurpriseConfig(ChannelConfig):
     """How raw surprise becomes standardised surprise."""
 
     decay: float = 0.01
@@ -79,14 +79,26 @@ class Surprise(Channel):
     Adds `surprise` [P] to the signals. See `Standardiser` for the equation.
     """
 
-    def __init__(self, configs: Sequence[SurpriseConfig]) -> None:
-        super().__init__("surprise", Clock(period=1))
+    name = "surprise"
+    Config = SurpriseConfig
+    after = ()
+
+    def start(self, configs: Sequence[SurpriseConfig]) -> None:
+        """Set up the running scale."""
         self.standardiser = Standardiser(configs)
 
     @property
     def unit(self) -> Tensor:
         """What one standard surprise is worth in units of value, [P]."""
         return self.standardiser.unit
+
+    @property
+    def worth(self) -> Tensor:
+        """What is at stake in units of value, [P]: the unit of surprise, or the typical target if larger.
+
+        It does not fade as the world becomes familiar, which the unit of surprise does.
+        """
+        return torch.maximum(self.standardiser.unit, self.standardiser.size)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Standardise this step's local surprise."""

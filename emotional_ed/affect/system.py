@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from emotional_ed.affect.anger import Anger, AngerConfig
-from emotional_ed.affect.arousal import Arousal, ArousalConfig
-from emotional_ed.affect.channel import Channel, Drive
-from emotional_ed.affect.config import AffectConfig
-from emotional_ed.affect.fear import Fear, FearConfig
-from emotional_ed.affect.mood import Mood, MoodConfig
-from emotional_ed.affect.recall import Recall, RecallConfig
-from emotional_ed.affect.surprise import Surprise
-from emotional_ed.affect.temperament import Temperament, TemperamentConfig
+from emotional_ed.affect.anger import Anger
+from emotional_ed.affect.attachment import Attachment
+from emotional_ed.affect.channel import Channel, Setting
+from emotional_ed.affect.config import _PARTS, AffectConfig
+from emotional_ed.affect.drive import Drive
+from emotional_ed.affect.recall import Recall
+from emotional_ed.affect.shuffle import Shuffle
+from emotional_ed.affect.weights import Weights
 from emotional_ed.nested import NestedSystem, Signals
-
-# What a member without a part gets when another member has it: the same part with nothing to say.
-_OFF: dict[str, Any] = {
-    "arousal": ArousalConfig(step_gain=0.0, exploration_gain=0.0),
-    "fear": FearConfig(step_size=0.0, caution=0.0, avoidance=0.0, step_gain=0.0),
-    "anger": AngerConfig(persistence=0.0, step_gain=0.0),
-    "mood": MoodConfig(exploration_gain=0.0),
-    "temperament": TemperamentConfig(step_size=0.0),
-    "recall": RecallConfig(slots=1),
-}
 
 
 class Experience(NamedTuple):
     """One step of every member, as any Gymnasium agent sees it."""
 
     key: Tensor
-    """Memory key of the state acted in: [P] int64, or features [P, K]."""
+    """Memory key of the state acted in: [P] int64, [P, T] int64 active features, or features [P, K]."""
     next_key: Tensor
     """Memory key of the state reached, before any reset."""
     action: Tensor
@@ -54,6 +42,14 @@ class Experience(NamedTuple):
     """[P], what level 0 was to learn."""
     lss: Tensor
     """[P], local surprise: target minus what level 0 held."""
+    reward: Tensor
+    """[P]."""
+    slot_lss: Tensor | None = None
+    """[P, S], the surprise that each value memory would have felt; needed by recall."""
+    forgone: Tensor | None = None
+    """[P, A], rewards of all actions in this step, where the environment tells and the agent may listen."""
+    danger: Tensor | None = None
+    """[P], a danger in [0, 1] that the environment declares, where the agent may listen."""
 
 
 @final
@@ -63,11 +59,16 @@ class AffectSystem(nn.Module):
     `modulate` asks how affect bends the choice of an action and changes nothing; `appraise` takes in what
     came of it, moves every level that is due, and returns the factor on level 0's step size.
 
+    What a channel wants counts with its weight: 0 for members that lack it, what `Weights` has learned for
+    the others, 1 without that. Weight 0 is that member without the channel, bit for bit. What a member lacks,
+    its channels do not hear (`Channel.hear`), and wishes are joined in an order that no company changes.
+
     Args:
         configs: one configuration for all, or one a member.
         population: P.
         actions: A.
         keys: number of one-hot keys, or of features.
+        active: how many features are 1 at a time; 1 for one-hot keys and for real-valued features.
         device: where the memories live.
 
     Raises:
@@ -81,6 +82,7 @@ class AffectSystem(nn.Module):
         *,
         actions: int,
         keys: int,
+        active: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
@@ -90,20 +92,42 @@ class AffectSystem(nn.Module):
             raise ValueError(f"affect: got {configs!r}, expected an AffectConfig or a list of {population}")
         self.configs = tuple(members)
         self.population = population
-        self.nest = NestedSystem(_build(members, actions, keys), population)
-        self.channels = [level for level in self.nest.order if isinstance(level, Channel)]
-        self._recall = (next((one for one in self.channels if isinstance(one, Recall)), None),)
-        self._anger = (next((one for one in self.channels if isinstance(one, Anger)), None),)
-        self.slots = max([1, *(one.recall.slots for one in members if one.recall is not None)])
-        self.signals: Signals = {}
         self.is_plain = all(one.is_plain for one in members)
         """True if no member has anything but level 0."""
+        built = {} if self.is_plain else _build(members, Setting(population, actions, keys, active, {}))
+        self.nest = NestedSystem(list(built.values()), population)
+        self.channels = [level for level in self.nest.order if isinstance(level, Channel)]
+        self._lacking = [level for level in self.channels if not level.everywhere]
+        self.shuffles = nn.ModuleDict(_shuffles(members))
+        self._by_name = (built,)  # in a tuple: owned by the nest already
+        self._choosing = [one for one in built.values() if type(one).modulate is not Channel.modulate]
+        self._learning = [one for one in built.values() if type(one).bend_step is not Channel.bend_step]
+        self._wishes: dict[str, Drive | None] = {}
+        recall = self.recall
+        self.slots = 1 if recall is None else recall.room
+        self.signals: Signals = {}
         self.to(device)
+
+    @property
+    def recall(self) -> Recall | None:
+        """The channel that selects value memories."""
+        return self._by_name[0].get("recall")  # type: ignore[return-value]
+
+    @property
+    def anger(self) -> Anger | None:
+        """The channel of anger, whose persistence an agent asks for outside learning."""
+        return self._by_name[0].get("anger")  # type: ignore[return-value]
+
+    @property
+    def attachment(self) -> Attachment | None:
+        """The channel of slow values, to which fast ones fall back."""
+        return self._by_name[0].get("attachment")  # type: ignore[return-value]
 
     @property
     def slot(self) -> Tensor | None:
         """Which value memory answers, [P] int64; None if there is one for all."""
-        return None if self._recall[0] is None else self._recall[0].slot
+        recall = self.recall
+        return None if recall is None else recall.slot
 
     def cut_episode(self) -> None:
         """Forget what belongs to running episodes, because they were cut off and will not end."""
@@ -120,16 +144,22 @@ class AffectSystem(nn.Module):
             raise ValueError(f"name: got {name!r}, expected one of {list(self.nest.levels)}")
         return self.nest.levels[name]
 
-    @property
-    def anger(self) -> Anger | None:
-        """The channel of anger, whose persistence an agent asks for outside learning."""
-        return self._anger[0]
+    def weight(self, channel: Channel) -> Tensor | None:
+        """Return how far a channel is trusted now, [P] in [0, 1]; None where that is 1 for all."""
+        weights: Weights | None = self._by_name[0].get("weights")  # type: ignore[assignment]
+        return _at_most(None if weights is None else weights.of(channel.name), channel)
 
     def modulate(self, key: Tensor) -> Drive:
         """Return how affect bends the choice of an action in the state with `key`; changes no state."""
         drive = Drive()
-        for channel in self.channels:
-            channel.modulate(drive, key)
+        self._wishes = {}
+        for channel in self._choosing:
+            wish = channel.modulate(key)
+            if channel.name in self.shuffles:
+                self._wishes[channel.name] = None if wish is None else wish.clone()
+                wish = self.shuffles[channel.name].drive(wish)  # type: ignore[operator]
+            if wish is not None:
+                drive.join(wish, self.weight(channel))
         return drive
 
     @torch.no_grad()
@@ -138,39 +168,100 @@ class AffectSystem(nn.Module):
 
         Returns:
             The factor on level 0's step size, [P] >= 0, or None if nothing bends it.
+
+        Raises:
+            ValueError: recall has several memories, and `slot_lss` does not say what each would have felt.
         """
         if self.is_plain:
             return None
-        signals: Signals = experience._asdict()
-        signals["step_factor"] = torch.ones_like(experience.lss)
+        experience = self._complete(experience)
+        signals: Signals = {name: value for name, value in experience._asdict().items() if value is not None}
         self.signals = self.nest.step(signals, events={"episode_end": experience.done})
-        return signals["step_factor"]
+        for channel in self._lacking:
+            if channel.name in signals:
+                signals[channel.name] = torch.where(channel.present > 0, signals[channel.name], 0.0)
+        if self.attachment is not None and "weight_attachment" in signals:
+            self.attachment.rate.mul_(signals["weight_attachment"])
+        factor = self._step_factor(signals)
+        if factor is not None:
+            signals["step_factor"] = factor
+        return factor
+
+    def _complete(self, experience: Experience) -> Experience:
+        """Tell recall what its memories would have felt; a single one has felt it."""
+        if self.recall is None:
+            return experience
+        felt, expected = experience.slot_lss, (self.population, self.slots)
+        if felt is None and self.slots == 1:
+            return experience._replace(slot_lss=experience.lss[:, None])
+        if felt is None or felt.shape != expected:
+            got = None if felt is None else list(felt.shape)
+            raise ValueError(f"slot_lss: got {got}, expected {list(expected)} for recall")
+        return experience
+
+    def _step_factor(self, signals: Signals) -> Tensor | None:
+        product: Tensor | None = None
+        meant: dict[str, Tensor | None] = {}
+        for channel in self._learning:
+            factor = meant[channel.name] = channel.bend_step(signals)
+            if channel.name in self.shuffles:
+                factor = self.shuffles[channel.name].step_factor(factor)  # type: ignore[operator]
+            if factor is None:
+                continue
+            then = signals.get(f"weight_{channel.name}")  # in this step; it may have changed since
+            weight = _at_most(then, channel)
+            if weight is not None:
+                factor = weight * factor + (1 - weight)
+            product = factor if product is None else product * factor
+        for name, shuffle in self.shuffles.items():
+            shuffle.remember(self._wishes.get(name), meant.get(name))  # type: ignore[operator]
+        return product
 
 
-def _build(members: Sequence[AffectConfig], actions: int, keys: int) -> list[Channel]:
-    def of(name: str) -> list[Any] | None:
-        parts = [getattr(one, name) for one in members]
-        if all(part is None for part in parts):
-            return None
-        off = _OFF[name]
-        if name == "mood":
-            off = dataclasses.replace(off, period=next(p.period for p in parts if p is not None))
-        return [off if part is None else part for part in parts]
+def _at_most(learned: Tensor | None, channel: Channel) -> Tensor | None:
+    """Return a learned weight, 0 for members without the channel; None where it is 1 for all."""
+    if channel.everywhere:
+        return learned
+    return channel.present if learned is None else learned * channel.present
 
-    if all(one.is_plain for one in members):
-        return []
-    surprise = Surprise([one.surprise for one in members])
-    channels: list[Channel] = [surprise]
-    if (arousal := of("arousal")) is not None:
-        channels.append(Arousal(arousal))
-    if (fear := of("fear")) is not None:
-        channels.append(Fear(fear, surprise, actions, keys))
-    if (anger := of("anger")) is not None:
-        channels.append(Anger(anger, surprise, actions, keys))
-    if (temperaments := of("temperament")) is not None:
-        temperament = Temperament(temperaments)
-        if (mood := of("mood")) is not None:
-            channels += [Mood(mood, temperament), temperament]
-    if (recall := of("recall")) is not None:
-        channels.append(Recall(recall))
-    return channels
+
+def _build(members: Sequence[AffectConfig], setting: Setting) -> dict[str, Channel]:
+    """Build every channel that some member has, and return them in an order that no company changes."""
+    parts = [one.parts() for one in members]
+    names = {name for one in parts for name in one}
+    order = [name for name in _PARTS if name in names] + sorted(names - set(_PARTS))
+    taken = sorted(names & {*Experience._fields, "step_factor"})
+    if taken:
+        raise ValueError(f"affect: got channels named {taken}, expected names that no signal has")
+    built: dict[str, Channel] = {}
+
+    def build(name: str, waiting: tuple[str, ...] = ()) -> None:
+        if name in built:
+            return
+        if name in waiting:
+            raise ValueError(f"affect: got channels {list(waiting)} that need each other, expected no circle")
+        some = next(one[name] for one in parts if name in one)
+        for needed in some.channel.needs:
+            build(needed, (*waiting, name))
+        configs = [one.get(name, some) for one in parts]
+        kinds = {type(config) for config in configs}
+        if len(kinds) > 1:
+            raise ValueError(f"affect: got different channels under the name {name!r}, expected one")
+        needs = {needed: built[needed] for needed in some.channel.needs}
+        built[name] = some.channel(configs, setting._replace(levels=needs), [name in one for one in parts])
+
+    for name in order:
+        build(name)
+    for name, channel in built.items():
+        unknown = sorted(set(channel.after) - set(Channel.registry))
+        if unknown:
+            raise ValueError(f"{name}.after: got {unknown}, expected among {sorted(Channel.registry)}")
+        channel.after = tuple(one for one in channel.after if one in built)
+        heard = {one: built[one] for one in channel.after}
+        channel.setting = setting._replace(levels={**channel.setting.levels, **heard})
+    return {name: built[name] for name in order}
+
+
+def _shuffles(members: Sequence[AffectConfig]) -> dict[str, Shuffle]:
+    names = dict.fromkeys(name for one in members for name in one.shuffled)
+    return {name: Shuffle(torch.tensor([name in one.shuffled for one in members])) for name in names}

@@ -9,14 +9,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, stack
+from emotional_ed.affect.channel import Channel, ChannelConfig, stack
 from emotional_ed.checks import require_range
 from emotional_ed.memory import write
 from emotional_ed.nested import Clock, Signals
 
 
 @dataclass(frozen=True, kw_only=True)
-class TemperamentConfig:
+class TemperamentConfig(ChannelConfig):
     """Where temperament starts and how slowly it moves."""
 
     initial: float = 0.0
@@ -44,11 +44,15 @@ class Temperament(Channel):
     one: Tensor
     step_size: Tensor
 
-    def __init__(self, configs: Sequence[TemperamentConfig]) -> None:
-        super().__init__("temperament", Clock(event="episode_end"), after=("mood",))
+    name = "temperament"
+    Config = TemperamentConfig
+    clock = Clock(event="episode_end")
+    after = ("mood",)
+
+    def start(self, configs: Sequence[TemperamentConfig]) -> None:
+        """Start where the configuration says."""
         self.register_buffer("M", stack(configs, "initial")[:, None, None].clone())
         self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
-        self.register_buffer("step_size", stack(configs, "step_size"), persistent=False)
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Show the temperament."""
@@ -56,4 +60,9 @@ class Temperament(Channel):
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Move a little toward the mood at the episode's end."""
-        write(self.M, self.one, signals["mood"][:, None], self.step_size, mask=due, out=self.M)
+        mood = self.setting.levels.get("mood")
+        if mood is None:
+            return
+        moody = mood.present > 0
+        mask = moody if due is None else moody & due
+        write(self.M, self.one, signals["mood"][:, None], self.step_size, mask=mask, out=self.M)

@@ -5,6 +5,9 @@ from emotional_ed.memory._chunk import write_chunk as write_chunk
 from emotional_ed.memory._continuum import ContinuumMemory as ContinuumMemory
 from emotional_ed.memory._mlp import MLPMemory as MLPMemory
 from emotional_ed.memory._module import AssociativeMemory as AssociativeMemory
+from emotional_ed.memory._multihot import read_multihot as read_multihot
+from emotional_ed.memory._multihot import share_per_feature as share_per_feature
+from emotional_ed.memory._multihot import write_multihot as write_multihot
 from emotional_ed.memory._onehot import read_onehot as read_onehot
 from emotional_ed.memory._onehot import write_onehot as write_onehot
 from emotional_ed.memory._rules import modulate_share as modulate_share

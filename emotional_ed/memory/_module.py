@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emotional_ed.checks import require_choice, require_int, require_range
+from emotional_ed.memory._multihot import is_multihot, read_multihot, write_multihot
 from emotional_ed.memory._onehot import read_onehot, write_onehot
 from emotional_ed.memory._rules import Rate, read, write
 from emotional_ed.memory._validation import check_dtype
@@ -21,7 +22,8 @@ class AssociativeMemory(nn.Module):
     Equation:
         M+ = argmin_X  L(X; k, v) + lambda/2 |X - A|^2 + 1/(2 eta) |X - M|^2      (see `write`)
 
-    Keys are vectors [..., K], or int64 indices [...] that stand for one-hot vectors.
+    Keys are vectors [..., K], or int64 indices: [...] stand for one-hot vectors, [..., T] for vectors of 0s
+    with T 1s.
 
     Args:
         value_dim: V.
@@ -74,24 +76,30 @@ class AssociativeMemory(nn.Module):
         self.register_buffer("anchor", None if anchor is None else anchor.to(self.M).clone())
 
     def read(self, key: Tensor) -> Tensor:
-        """Recall the values [..., V] for keys [..., K], or for one-hot indices [...]."""
-        return read(self.M, key) if key.is_floating_point() else read_onehot(self.M, key)
+        """Recall the values [..., V] for keys [..., K], or for indices [...] or [..., T]."""
+        M = self.M
+        if key.is_floating_point():
+            return read(M, key)
+        return read_multihot(M, key) if is_multihot(M, key) else read_onehot(M, key)
 
     @torch.no_grad()
     def write(
         self, key: Tensor, value: Tensor, eta: Rate | None = None, mask: Tensor | None = None
     ) -> Tensor:
         """Write in place and return the local surprise [..., V] that the values were to the memory."""
-        rate = self.eta if eta is None else eta
+        M, rate = self.M, self.eta if eta is None else eta
         if key.is_floating_point():
             _, lss = write(
-                self.M, key, value, rate, objective=self.objective, solver=self.solver, ridge=self.ridge,
-                anchor=self.anchor, mask=mask, out=self.M,
+                M, key, value, rate, objective=self.objective, solver=self.solver, ridge=self.ridge,
+                anchor=self.anchor, mask=mask, out=M,
             )  # fmt: skip
             return lss
         if self.objective != "l2" or self.ridge:
-            raise ValueError("key: got one-hot indices, expected vectors (dot objective, or a ridge)")
-        _, lss = write_onehot(self.M, key, value, rate, solver=self.solver, mask=mask, out=self.M)
+            raise ValueError(
+                "key: got one-hot or several indices, expected vectors (dot objective, or ridge)"
+            )
+        by_index = write_multihot if is_multihot(M, key) else write_onehot
+        _, lss = by_index(M, key, value, rate, solver=self.solver, mask=mask, out=M)
         return lss
 
     def extra_repr(self) -> str:

@@ -101,6 +101,14 @@ def check_finite(name: str, tensor: Tensor) -> None:
         )
 
 
+def check_distinct(name: str, index: Tensor) -> None:
+    """Raise `ValueError` if value checks are on and one of the lists of indices [..., T] names one twice."""
+    if _check_values:
+        ordered = index.sort(-1).values
+        if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+            raise ValueError(f"{name}: got an index twice for one key, expected distinct ones")
+
+
 def check_rate(
     name: str, rate: float | Tensor, M: Tensor, *, features: bool = True, metric: bool = False
 ) -> float | Tensor:

@@ -1,0 +1,42 @@
+"""What a critic is: a memory of how good actions are, with the target that it is taught."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from emotional_ed.agents.rules import Moment, Place, Rule
+from emotional_ed.memory import AssociativeMemory, share_per_feature
+
+
+class Critic(Rule):
+    """Level 0's values; subclasses say what they read, what they aim at, and how they are written."""
+
+    memory: AssociativeMemory
+
+    @abstractmethod
+    def read(self, key: Tensor) -> Tensor:
+        """Return what the choice of an action compares, [P, A]."""
+
+    @abstractmethod
+    def target(self, moment: Moment) -> Tensor:
+        """Return what the value of the action taken should have been, [P]."""
+
+    def write(self, moment: Moment, target: Tensor, share: Tensor) -> None:
+        """Take up `share` [P] of the surprise that `target` [P] is."""
+        memory = self.memory
+        rate = share_per_feature(memory.M, share, moment.key)
+        memory.write(moment.key, target[:, None].expand_as(moment.chosen), rate, moment.chosen)
+
+    def read_slots(self, key: Tensor) -> Tensor:
+        """Return the values in every value memory, [P, S, A], for keys of the first."""
+        slots = range(self.place.slots)
+        return torch.stack([self.read(key + slot * self.place.keys) for slot in slots], dim=1)
+
+
+def table(place: Place, values: int = 1) -> AssociativeMemory:
+    """Return a memory of zeros with `values` numbers an action for every key of every value memory."""
+    shape = (values * place.actions, place.slots * place.keys)
+    return AssociativeMemory(*shape, batch=(place.population,), solver="grad", device=place.device)

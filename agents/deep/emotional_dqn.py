@@ -1,0 +1,523 @@
+"""DQN with affect: Stable-Baselines3's verbs and parts, its numbers at level 0, and less time a step."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3 import DQN
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn, TrainFreq, TrainFrequencyUnit
+from stable_baselines3.common.utils import polyak_update, should_collect_more_steps
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from emotional_ed.affect import AffectConfig, AffectSystem
+from emotional_ed.agents.deep.choice import choose
+from emotional_ed.agents.deep.feelings import Feelings, check_affect, flags
+from emotional_ed.agents.deep.finite import check_losses, check_step, check_tensors
+from emotional_ed.agents.deep.flat_adam import FlatAdam, flatten_parameters, is_plain_adam
+from emotional_ed.agents.deep.model_file import is_zip, load_model, save_model, sb3_warning
+from emotional_ed.agents.deep.replay import Minibatch, Observations, sample, store
+from emotional_ed.agents.deep.stepping import final_observations, step
+from emotional_ed.agents.deep.value_learning import ValueLearning
+from emotional_ed.agents.deep.value_network import ValueNetwork
+from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
+from emotional_ed.agents.signal_log import TAGS
+from emotional_ed.checks import require_choice, require_range
+from emotional_ed.streams import Streams
+
+Actions = NDArray[np.int64]
+
+
+@final
+class EmotionalDQN(DQN):
+    """Stable-Baselines3's DQN, with affect.
+
+    Equation:
+        y = r + discount (1 - terminated) max_a' Q_target(s', a')
+        L = mean w huber(Q(s, a) - y)             w = 1 + step_gain H(s, a), H the fear that (s, a) recalls
+        act: argmax_a Q(s, a) + bias(a), at random with probability epsilon exploration, weights 1 - avoidance
+
+    Everything that Stable-Baselines3 has for DQN works with it: policies, vectors of environments, callbacks,
+    schedules, its logger, `learn`, `predict`, `evaluate_policy`. `AffectConfig.levels(0)` is its DQN from the
+    same seed: the same actions, and parameters that differ by rounding, in less time.
+
+    Emotion acts on the choice of actions and on sample weights or targets, never on the optimizer's learning
+    rate, which Adam would cancel, and never twice. The step gains of arousal and anger, which would be the
+    same for a whole minibatch, have no effect here for that reason.
+
+    With `replay_buffer_class=SalienceReplayBuffer` replay is prioritised: importance weights multiply the
+    loss, errors become priorities, and the standardised surprise of a step is its salience.
+
+    Args:
+        *args: everything that `stable_baselines3.DQN` takes, at the same places: policy, env, ...
+        affect: which levels of affect; the emotions of level 1 by default.
+        double: whether the online network chooses the next action of a target (double DQN).
+        fear_on: "action": fear lowers the scores of actions; "target": it lowers the targets of replay.
+        stillness: observations of real numbers count as unchanged if their keys are no further apart, >= 0.
+        **kwargs: everything that `stable_baselines3.DQN` takes, by name.
+
+    Raises:
+        ValueError: a space, a number or a part of `affect` that a deep Q-network cannot serve.
+        NotFiniteError: while learning, an observation, a reward, a loss or a weight is NaN or infinite.
+
+    Source: Mnih et al. (2015), Nature 518; for fear on targets Lipton et al. (2016), arXiv 1611.01211.
+
+    Example:
+        >>> from emotional_ed.affect import AffectConfig
+        >>> model = EmotionalDQN("MlpPolicy", "CartPole-v1", affect=AffectConfig.levels(1), seed=0)
+        >>> model = model.learn(200)
+        >>> model.num_timesteps
+        200
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        affect: AffectConfig | None = None,
+        double: bool = False,
+        fear_on: str = "action",
+        stillness: float = 1e-3,
+        _init_setup_model: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.affect_config = check_affect(AffectConfig.levels(1) if affect is None else affect)
+        self.double = bool(double)
+        self.fear_on = require_choice("fear_on", fear_on, ("action", "target"))
+        self.stillness = require_range("stillness", stillness, 0)
+        try:
+            super().__init__(*args, **{**kwargs, "_init_setup_model": False})
+        except AssertionError as error:
+            raise ValueError(f"env: {error}") from None
+        if _init_setup_model:
+            self._setup_model()
+
+    def _setup_model(self) -> None:
+        actions = self.action_space
+        if not isinstance(actions, spaces.Discrete) or actions.start != 0:
+            raise ValueError(f"env: got the action space {actions}, expected Discrete that starts at 0")
+        super()._setup_model()
+        if is_plain_adam(self.policy.optimizer):
+            self.policy.optimizer = FlatAdam.like(self.policy.optimizer)
+        self._build_learning()
+        self._build_affect(int(actions.n))
+
+    def _build_learning(self) -> None:
+        self.online, self.target = ValueNetwork(self.q_net), ValueNetwork(self.q_net_target)
+        self._learning = ValueLearning(
+            self.online,
+            self.target,
+            self.policy.optimizer,
+            max_grad_norm=self.max_grad_norm,
+            double=self.double,
+        )
+        self._target_vector: Tensor | None = None
+        if isinstance(self.policy.optimizer, FlatAdam):
+            self._target_vector = flatten_parameters(list(self.q_net_target.parameters()))
+
+    def _build_affect(self, actions: int) -> None:
+        first = secrets.randbelow(2**31) if self.seed is None else self.seed
+        seeds = [first + index for index in range(self.n_envs)]
+        self._streams = Streams(seeds, 2, purpose=3, device=self.device)
+        self._predict_streams = Streams(seeds[:1], 2, purpose=2, device=self.device)
+        self._acted: tuple[Tensor, Tensor] | None = None
+        self._unfinished = (0, 0)
+        self.last_checkpoint: Path | None = None
+        """The file that was saved or loaded last."""
+        if self.affect_config.is_plain:
+            self._feelings = None
+            self.affect = AffectSystem(
+                self.affect_config, self.n_envs, actions=actions, keys=1, device=self.device
+            )
+            return
+        self._feelings = Feelings(
+            self.affect_config,
+            self.online,
+            self.target,
+            environments=self.n_envs,
+            actions=actions,
+            discount=self.gamma,
+            double=self.double,
+            fear_on=self.fear_on,
+            stillness=self.stillness,
+            device=self.device,
+        )
+        self.affect = self._feelings.system
+
+    # ------------------------------------------------------------------ learning
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 4,
+        tb_log_name: str = "EmotionalDQN",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> EmotionalDQN:
+        """Act and learn for `total_timesteps` steps of all environments together, as Stable-Baselines3 does.
+
+        Args:
+            total_timesteps: a lower bound; the last rollout is finished.
+            callback: Stable-Baselines3's, one or a list.
+            log_interval: episodes between two points in the log.
+            tb_log_name: name of the TensorBoard run.
+            reset_num_timesteps: count anew, in new episodes; False goes on where the last call stopped.
+            progress_bar: show one.
+
+        Raises:
+            NotFiniteError: an observation, a reward, a loss or a weight is NaN or infinite.
+        """
+        return super().learn(
+            total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar
+        )
+
+    def dump_logs(self) -> None:
+        """Write the log, with the mean over environments of what the last step was to every level."""
+        for name, tag in TAGS.items():
+            if name in self.affect.signals:
+                self.logger.record(tag, float(self.affect.signals[name].mean()))
+        super().dump_logs()
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Make gradient steps on minibatches of the replay buffer."""
+        self._set_training_mode(True)
+        optimizer, buffer = self.policy.optimizer, self.replay_buffer
+        assert buffer is not None
+        self._update_learning_rate(optimizer)
+        if isinstance(optimizer, FlatAdam):
+            optimizer.flatten()
+        losses: list[Tensor] = []
+        for _ in range(gradient_steps):
+            self._learn_from(sample(buffer, batch_size, self._vec_normalize_env, self.gamma), losses)
+        if self._feelings is not None:
+            self._feelings.forget_features()
+        self._check_learned(torch.stack(losses))
+        self._n_updates += gradient_steps
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/loss", float(torch.stack(losses).double().mean()))
+
+    def _learn_from(self, batch: Minibatch, losses: list[Tensor]) -> None:
+        """Make one gradient step and add its loss to `losses`."""
+        weights, penalty = (None, None) if self._feelings is None else self._feelings.recall(batch)
+        if batch.weights is not None:
+            weights = batch.weights if weights is None else batch.weights * weights
+        loss, error = self._learning.step(batch, weights=weights, penalty=penalty)
+        losses.append(loss)
+        buffer = self.replay_buffer
+        if isinstance(buffer, SalienceReplayBuffer) and batch.indices is not None and buffer.td_error is None:
+            if not bool(loss.isfinite()):
+                self._check_learned(torch.stack(losses))
+            buffer.update_priorities(batch.indices, error)
+
+    def _check_learned(self, losses: Tensor) -> None:
+        check_losses(losses, self.num_timesteps, self.last_checkpoint)
+        optimizer = self.policy.optimizer
+        if not isinstance(optimizer, FlatAdam) or not bool(optimizer.values.isfinite().all()):
+            check_tensors(self.q_net.named_parameters(), self.num_timesteps, self.last_checkpoint)
+
+    def _set_training_mode(self, mode: bool) -> None:
+        if self.online.mlp is None:  # nothing in a plain perceptron knows about modes
+            self.policy.set_training_mode(mode)
+
+    def _on_step(self) -> None:
+        self._n_calls += 1
+        if self._n_calls % max(self.target_update_interval // self.n_envs, 1) == 0:
+            self._update_target()
+        self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+
+    @torch.no_grad()
+    def _update_target(self) -> None:
+        vector, optimizer = self._target_vector, self.policy.optimizer
+        if vector is not None and isinstance(optimizer, FlatAdam):
+            optimizer.flatten()
+            if vector.data_ptr() != next(self.q_net_target.parameters()).data_ptr():
+                vector = self._target_vector = flatten_parameters(list(self.q_net_target.parameters()))
+            vector.mul_(1 - self.tau).add_(optimizer.values, alpha=self.tau)
+        else:
+            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), self.tau)
+        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
+
+    # ------------------------------------------------------------------ acting
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        train_freq: TrainFreq,
+        replay_buffer: ReplayBuffer,
+        action_noise: ActionNoise | None = None,
+        learning_starts: int = 0,
+        log_interval: int | None = None,
+    ) -> RolloutReturn:
+        """Act for as long as `train_freq` says, and store what came of it.
+
+        As in Stable-Baselines3, but that a step on which a callback stops learning is stored all the same:
+        going on afterwards, with
+        `reset_num_timesteps=False`, misses nothing and finishes the rollout.
+        """
+        self._set_training_mode(False)
+        if env.num_envs > 1 and train_freq.unit != TrainFrequencyUnit.STEP:
+            raise ValueError(f"train_freq: got {train_freq}, expected a number of steps with several envs")
+        continue_training = True
+        callback.on_rollout_start()
+        num_collected_steps, num_collected_episodes = self._unfinished
+        self._unfinished = (0, 0)
+        while continue_training and should_collect_more_steps(
+            train_freq, num_collected_steps, num_collected_episodes
+        ):
+            actions, buffer_actions = self._sample_action(learning_starts, action_noise, env.num_envs)
+            new_obs, rewards, dones, infos = step(env, actions)
+            check_step(new_obs, rewards, self.num_timesteps, self.last_checkpoint)
+            self._feel(new_obs, rewards, dones, infos)
+            self.num_timesteps += env.num_envs
+            num_collected_steps += 1
+            callback.update_locals(locals())
+            continue_training = callback.on_step()
+            self._update_info_buffer(infos, dones)
+            self._store_transition(replay_buffer, buffer_actions, new_obs, rewards, dones, infos)
+            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+            self._on_step()
+            for done in dones:
+                if done:
+                    num_collected_episodes += 1
+                    self._episode_num += 1
+                    if log_interval is not None and self._episode_num % log_interval == 0:
+                        self.dump_logs()
+        if continue_training:
+            callback.on_rollout_end()
+        else:
+            self._unfinished = (num_collected_steps, num_collected_episodes)
+        return RolloutReturn(num_collected_steps * env.num_envs, num_collected_episodes, continue_training)
+
+    def _store_transition(
+        self,
+        replay_buffer: ReplayBuffer,
+        buffer_action: NDArray[Any],
+        new_obs: Any,
+        reward: NDArray[Any],
+        dones: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        normalize = self._vec_normalize_env
+        if normalize is None:
+            self._last_original_obs, new_original, original_reward = self._last_obs, new_obs, reward
+            following = final_observations(new_obs, dones, infos)
+        else:
+            new_original, original_reward = normalize.get_original_obs(), normalize.get_original_reward()
+            following = final_observations(new_original, dones, infos, normalize.unnormalize_obs)
+        store(replay_buffer, self._last_original_obs, following, buffer_action, original_reward, dones, infos)
+        self._last_obs = new_obs
+        if normalize is not None:
+            self._last_original_obs = new_original
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[Actions, Actions]:
+        warm = self.num_timesteps >= learning_starts
+        uniform, epsilon = (np.random.rand(), self.exploration_rate) if warm else (0.0, np.inf)  # noqa: NPY002
+        if self._feelings is not None:
+            actions = self._choose(self._feelings, epsilon, uniform, n_envs)
+        elif uniform < epsilon:
+            actions = self._draw(n_envs)
+        else:
+            with torch.no_grad():
+                actions = self.online(self._tensors(self._last_obs)).argmax(1).cpu().numpy()
+        return actions, actions
+
+    def _choose(self, feelings: Feelings, epsilon: float, uniform: float, n_envs: int) -> Actions:
+        key, values = feelings.perceive(self._tensors(self._last_obs))
+        self._acted = choose(
+            values, feelings.drive(key), epsilon, uniform, lambda: self._draw(n_envs), self._streams.next
+        )
+        actions: Actions = self._acted[0].cpu().numpy()
+        return actions
+
+    def _draw(self, number: int) -> Actions:
+        return np.array([self.action_space.sample() for _ in range(number)])
+
+    def _tensors(self, observations: Any) -> Observations:
+        """Return observations of a vector of environments as the network takes them."""
+        if self.online.is_vector:
+            return torch.from_numpy(observations).to(self.device)
+        return self.policy.obs_to_tensor(observations)[0]
+
+    def _feel(
+        self,
+        new_obs: Any,
+        rewards: NDArray[np.float32],
+        dones: NDArray[np.bool_],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Let affect take in the step that has just been made."""
+        if self._feelings is None or self._acted is None:
+            return
+        terminated, truncated = flags(infos, dones)
+        self._feelings.appraise(
+            self._tensors(self._last_obs),
+            self._tensors(final_observations(new_obs, dones, infos)),
+            *self._acted,
+            torch.from_numpy(np.asarray(rewards, dtype=np.float32)).to(self.device),
+            terminated.to(self.device),
+            truncated.to(self.device),
+        )
+        if isinstance(self.replay_buffer, SalienceReplayBuffer):
+            for info, surprise in zip(infos, self.affect.signals["surprise"].abs().tolist(), strict=True):
+                info.setdefault("salience", surprise)
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Choose actions as the agent is now; nothing is learned and no affective state moves.
+
+        Fear, curiosity and moods of all environments are averaged. Persistence against a block belongs to
+        the running episodes of `learn` and is left out.
+
+        Args:
+            observation: one, or as many as there are, as Stable-Baselines3 takes them.
+            state: passed through.
+            episode_start: not used.
+            deterministic: greedy if True, with exploration if False.
+
+        Returns:
+            Actions of as many observations, and `state`.
+        """
+        if self._feelings is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.policy.set_training_mode(False)
+        tensors, several = self.policy.obs_to_tensor(observation)
+        key, values = self._feelings.look(tensors)
+        uniform, epsilon = (1.0, 0.0) if deterministic else (np.random.rand(), self.exploration_rate)  # noqa: NPY002
+
+        def second() -> Tensor:
+            return torch.cat([self._predict_streams.next() for _ in values])
+
+        drive = self._feelings.mean_drive(key)
+        action, _ = choose(values, drive, epsilon, uniform, lambda: self._draw(len(values)), second)
+        actions = action.cpu().numpy()
+        return (actions if several else actions[0]), state
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Go on learning in another environment with the same spaces; see Stable-Baselines3.
+
+        Raises:
+            ValueError: the spaces differ.
+        """
+        super().set_env(env, force_reset)
+        self.affect.cut_episode()
+        if self._feelings is not None:
+            self._feelings.forget_features()
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if reset_num_timesteps:
+            self._unfinished = (0, 0)
+            self.affect.cut_episode()
+        if self._feelings is not None:
+            self._feelings.forget_features()
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+
+    @property
+    def remaining_timesteps(self) -> int:
+        """Steps that the last call of `learn` has not made yet, e.g. because it was stopped."""
+        return max(self._total_timesteps - self.num_timesteps, 0)
+
+    # ------------------------------------------------------------------ files
+
+    def save(
+        self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None
+    ) -> None:
+        """Write all there is to the agent into one file (suffix .safetensors).
+
+        The file holds tensors and JSON, no code: networks, optimizer, replay buffer, schedules, affect,
+        clocks, random states, and the state of the environments where it can be taken. It is replaced as a
+        whole or not at all. Call it from outside `learn`, or use `Checkpoints` within.
+
+        Args:
+            path: with or without the suffix .safetensors. A path that ends in .zip asks for
+                Stable-Baselines3's own format, with a warning, because loading that executes code.
+            exclude: for Stable-Baselines3's format only.
+            include: for Stable-Baselines3's format only.
+
+        Raises:
+            OSError: the folder cannot be written.
+            ValueError: the replay buffer is of a class whose state cannot be held.
+            NotFiniteError: a weight or a feeling is NaN or infinite; an older file is left as it was.
+        """
+        if is_zip(path):
+            sb3_warning(path)
+            super().save(path, exclude, include)
+            return
+        self.last_checkpoint = save_model(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: Any,
+        env: Any = None,
+        device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> EmotionalDQN:
+        """Read an agent that `save` wrote; nothing in the file is executed.
+
+        Where the environments can be restored, learning goes on in the middle of their episodes, bit for bit
+        on CPU: `model.learn(model.remaining_timesteps, reset_num_timesteps=False)`. Where they cannot, a
+        warning says so. For that, the global random generators are set as they were when it was saved.
+
+        Args:
+            path: with or without the suffix .safetensors; a path that ends in .zip is Stable-Baselines3's
+                format, with a warning.
+            env: where to go on; by default environments made with the id that they had, if they had one.
+            device: where the networks will live.
+            custom_objects: for Stable-Baselines3's format only.
+            print_system_info: for Stable-Baselines3's format only.
+            force_reset: for Stable-Baselines3's format only.
+            **kwargs: arguments to change, or that the file could not hold.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
+        """
+        if is_zip(path):
+            sb3_warning(path)
+            return super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
+        return load_model(cls, path, env, device, kwargs)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [
+            *super()._excluded_save_params(),
+            "online",
+            "target",
+            "_learning",
+            "_target_vector",
+            "_feelings",
+            "_streams",
+            "_predict_streams",
+            "_acted",
+        ]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        names, others = super()._get_torch_save_params()
+        return [*names, "affect"], others

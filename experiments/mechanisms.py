@@ -1,0 +1,344 @@
+"""The mechanisms of the suite, as data: each with its controls and its strongest simple rivals."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from emotional_ed.affect import (
+    AffectConfig,
+    AngerConfig,
+    AttachmentConfig,
+    CuriosityConfig,
+    FearConfig,
+    JoyConfig,
+    MoodConfig,
+    RecallConfig,
+    RegretConfig,
+    SalienceConfig,
+    SpectrumConfig,
+    TemperamentConfig,
+    WeightsConfig,
+)
+from emotional_ed.agents.critics import (
+    ExpectedSarsaConfig,
+    FullFeedbackConfig,
+    IntrinsicFearConfig,
+    PenalisedConfig,
+    QuantileConfig,
+)
+from emotional_ed.agents.level0 import LevelZero
+from emotional_ed.agents.policies import EZGreedyConfig, NearGreedyConfig, SoftmaxConfig, StickyConfig
+from emotional_ed.agents.recency import RecencyBonus
+from emotional_ed.agents.sleep import SleepConfig
+from emotional_ed.agents.sweeping import SweepingConfig
+from emotional_ed.checks import require_choice
+from emotional_ed.experiments.arm import Arm, Range
+from emotional_ed.experiments.tasks import TASKS, Task
+
+Arms = dict[str, Arm]
+PLAIN = "level-0"
+"""The arm that every other is compared with: tuned Q-learning."""
+_SHARE = Range(0.0, 1.0, "linear")
+
+
+def _affect(**parts: object) -> AffectConfig:
+    return dataclasses.replace(AffectConfig.levels(0), **parts)  # type: ignore[arg-type]
+
+
+def _scaled(low: float, high: float, task: Task) -> Range:
+    return Range(low * task.scale, high * task.scale)
+
+
+def _fear(task: Task) -> Arms:
+    search = {
+        "affect.fear.caution": Range(0.05, 20.0),
+        "affect.fear.step_size": Range(0.02, 0.5),
+        "affect.fear.avoidance": _SHARE,
+        "affect.fear.painful": _SHARE,
+    }
+    fear = _affect(fear=FearConfig(declared=task.listens))
+    danger = -0.5 * task.scale  # what the rivals take for a danger where none is declared
+    penalty = _scaled(0.02, 2.0, task)
+    return {
+        "fear": Arm(role="own", affect=fear, search=search),
+        "fear-shuffled": Arm(
+            role="control",
+            affect=dataclasses.replace(fear, shuffled=("fear",)),
+            search=search,
+            note="the same fear at wrong times",
+        ),
+        "fear-unlearned": Arm(
+            role="control",
+            affect=fear,
+            search={**search},
+            fixed={"affect.fear.step_size": 0.0},
+            note="fear that learns nothing",
+        ),
+        "softmax": Arm(
+            level0=LevelZero(policy=SoftmaxConfig()),
+            search={"level0.policy.temperature": _scaled(0.001, 1.0, task)},
+        ),
+        "near-greedy": Arm(
+            level0=LevelZero(policy=NearGreedyConfig()), search={"level0.policy.width": _SHARE}
+        ),
+        "expected-sarsa": Arm(level0=LevelZero(critic=ExpectedSarsaConfig())),
+        "cvar": Arm(
+            level0=LevelZero(critic=QuantileConfig(quantiles=10)),
+            search={"level0.critic.level": Range(0.1, 1.0, "linear")},
+        ),
+        "danger-penalty": Arm(
+            level0=LevelZero(critic=PenalisedConfig(bad_reward=danger)),
+            search={"level0.critic.penalty": penalty},
+        ),
+        "intrinsic-fear": Arm(
+            level0=LevelZero(critic=IntrinsicFearConfig(bad_reward=danger)),
+            search={"level0.critic.penalty": penalty, "level0.critic.radius": Range(1, 5, "integer")},
+        ),
+    }
+
+
+def _anger(task: Task) -> Arms:
+    cap = {"affect.anger.cap": Range(1, 16, "integer")}
+    return {
+        "anger": Arm(
+            role="own",
+            affect=_affect(anger=AngerConfig()),
+            search={**cap, "affect.anger.step_size": Range(0.02, 0.6)},
+        ),
+        "anger-shuffled": Arm(
+            role="control",
+            affect=_affect(anger=AngerConfig(), shuffled=("anger",)),
+            search=cap,
+            note="anger at wrong times",
+        ),
+        "fixed-repeat": Arm(
+            affect=_affect(anger=AngerConfig(step_size=0.0, step_gain=0.0)),
+            search=cap,
+            note="pushes a blocked action up to the cap, always; nothing about it is learned",
+        ),
+        "sticky": Arm(level0=LevelZero(policy=StickyConfig()), search={"level0.policy.repeat": _SHARE}),
+        "ez-greedy": Arm(
+            level0=LevelZero(policy=EZGreedyConfig()),
+            search={"level0.policy.exponent": Range(1.0, 4.0, "linear")},
+        ),
+        "blocked-count": Arm(blocked_count=8, note="sees how often it was blocked"),
+    }
+
+
+_RECALL_SEARCH = {
+    "affect.recall.threshold": Range(0.5, 8.0),
+    "affect.recall.reluctance": Range(0.1, 3.0),
+}
+
+
+def _recalling(**recall: object) -> AffectConfig:
+    return _affect(
+        mood=MoodConfig(exploration_gain=0.0),
+        temperament=TemperamentConfig(),
+        recall=RecallConfig(**recall),  # type: ignore[arg-type]
+    )
+
+
+def _slow_rivals(task: Task) -> Arms:
+    return {
+        "decay-only": Arm(
+            affect=_affect(attachment=AttachmentConfig(step_size=0.0, gate=0.0)),
+            search={"affect.attachment.decay": Range(0.001, 0.5)},
+            note="values fade at every episode's end",
+        ),
+        "recency-bonus": Arm(
+            affect=_affect(own=(RecencyBonus.Config(),)),
+            search={"affect.own.recency.gain": _scaled(1e-5, 0.1, task)},
+        ),
+        "resets": Arm(
+            level0=LevelZero(reset_episodes=100),
+            search={"level0.reset_episodes": Range(10, 400, "log-integer")},
+        ),
+        "small-buffer": Arm(
+            level0=LevelZero(sleep=SleepConfig(draw="uniform", room=100, period=50, updates=50)),
+            note="replays the last 100 steps; one offline update a step more than the others",
+        ),
+    }
+
+
+def _recall(task: Task) -> Arms:
+    return {
+        "recall": Arm(role="own", affect=_recalling(mood_gain=0.0), search=_RECALL_SEARCH),
+        "mood-recall": Arm(
+            role="own",
+            affect=_recalling(),
+            search={**_RECALL_SEARCH, "affect.recall.mood_gain": Range(0.0, 0.9, "linear")},
+        ),
+        "recall-by-chance": Arm(
+            role="control",
+            affect=_recalling(cue="chance"),
+            search={"affect.recall.threshold": Range(2.0, 100.0)},
+            note="as many memories, switched at random: what capacity alone is worth",
+        ),
+        **_slow_rivals(task),
+    }
+
+
+def _attachment(task: Task) -> Arms:
+    search = {
+        "affect.attachment.decay": Range(0.001, 0.5),
+        "affect.attachment.step_size": Range(0.001, 0.3),
+    }
+    return {
+        "attachment": Arm(role="own", affect=_affect(attachment=AttachmentConfig()), search=search),
+        "yearning": Arm(
+            role="own",
+            affect=_affect(attachment=AttachmentConfig(yearning=0.1)),
+            search={**search, "affect.attachment.yearning": Range(0.005, 0.5)},
+        ),
+        "griefless": Arm(
+            role="control",
+            affect=_affect(attachment=AttachmentConfig(mourning=0.0)),
+            search=search,
+            note="loss does not shield",
+        ),
+        **_slow_rivals(task),
+    }
+
+
+def _sleep(task: Task, updates: int = 100) -> Arms:
+    def sleeping(draw: str, salience: bool = False, **search: Range) -> Arm:
+        affect = _affect(salience=SalienceConfig()) if salience else AffectConfig.levels(0)
+        return Arm(
+            role="own" if salience else "rival",
+            affect=affect,
+            level0=LevelZero(sleep=SleepConfig(draw=draw, updates=updates)),
+            search={path.replace("__", "."): one for path, one in search.items()},
+        )
+
+    return {
+        "salience-sleep": sleeping(
+            "salience", True, level0__sleep__uniform=_SHARE, level0__sleep__correction=_SHARE,
+            affect__salience__epistemic=_SHARE,
+        ),
+        "backward": sleeping("backward"),
+        "uniform": sleeping("uniform"),
+        "surprise": sleeping("surprise", level0__sleep__uniform=_SHARE, level0__sleep__correction=_SHARE),
+        "n-step": sleeping("n-step"),
+        "sweeping": Arm(level0=LevelZero(sleep=SweepingConfig(updates=updates))),
+    }  # fmt: skip
+
+
+def _short_sleep(task: Task) -> Arms:
+    return _sleep(task, updates=10)
+
+
+def _regret(task: Task) -> Arms:
+    return {
+        "regret": Arm(
+            role="own",
+            affect=_affect(regret=RegretConfig()),
+            search={"affect.regret.gain": Range(0.05, 10.0), "affect.regret.step_size": Range(0.02, 1.0)},
+        ),
+        "full-feedback": Arm(
+            level0=LevelZero(critic=FullFeedbackConfig()), note="the same information, no emotion"
+        ),
+        "softmax": Arm(
+            level0=LevelZero(policy=SoftmaxConfig()),
+            search={"level0.policy.temperature": _scaled(0.001, 1.0, task)},
+        ),
+    }
+
+
+def _curiosity(task: Task) -> Arms:
+    return {
+        "curiosity": Arm(
+            role="own",
+            affect=_affect(curiosity=CuriosityConfig()),
+            search={
+                "affect.curiosity.gain": Range(0.001, 3.0),
+                "affect.curiosity.step_size": Range(0.02, 1.0),
+            },
+        ),
+        "recency-bonus": _slow_rivals(task)["recency-bonus"],
+        "ez-greedy": _anger(task)["ez-greedy"],
+        "softmax": _regret(task)["softmax"],
+    }
+
+
+def _joy(task: Task) -> Arms:
+    return {
+        "joy": Arm(
+            role="own",
+            affect=_affect(joy=JoyConfig()),
+            search={"affect.joy.gain": Range(0.1, 100.0), "affect.joy.rate": Range(0.01, 1.0)},
+        )
+    }
+
+
+def _spectrum(task: Task) -> Arms:
+    return {
+        "spectrum": Arm(
+            role="own",
+            affect=_affect(spectrum=SpectrumConfig()),
+            search={"affect.spectrum.midpoint": Range(0.02, 2.0), "affect.spectrum.ridge": Range(0.02, 2.0)},
+        ),
+        "two-clocks": Arm(
+            affect=_affect(mood=MoodConfig(), temperament=TemperamentConfig()),
+            search={"affect.mood.midpoint": Range(0.02, 2.0), "affect.mood.ridge": Range(0.02, 2.0)},
+        ),
+    }
+
+
+def _whole(task: Task) -> Arms:
+    full = AffectConfig.levels(2)
+    search = {
+        "affect.fear.caution": Range(0.05, 20.0),
+        "affect.anger.cap": Range(1, 16, "integer"),
+        "affect.recall.threshold": Range(0.5, 8.0),
+    }
+    if task.listens:
+        full = dataclasses.replace(full, fear=FearConfig(declared=True))
+    levels1 = dataclasses.replace(full, mood=None, temperament=None, recall=None)
+    lower = {path: one for path, one in search.items() if "recall" not in path}
+    return {
+        "level-0+1": Arm(role="own", affect=levels1, search=lower),
+        "level-0+1+2": Arm(role="own", affect=full, search=search),
+        "level-0+1+2 weighed": Arm(
+            role="own",
+            affect=dataclasses.replace(full, weights=WeightsConfig()),
+            search=search,
+            note="how far the emotions are trusted is learned",
+        ),
+    }
+
+
+MECHANISMS: Mapping[str, Callable[[Task], Arms]] = MappingProxyType(
+    {
+        "fear": _fear, "anger": _anger, "recall": _recall, "attachment": _attachment, "sleep": _sleep,
+        "short-sleep": _short_sleep,
+        "regret": _regret, "curiosity": _curiosity, "joy": _joy, "spectrum": _spectrum, "whole": _whole,
+    }
+)  # fmt: skip
+"""Name -> the arms that test it on a task: the mechanism first, then its controls and rivals."""
+
+
+def arms_for(task: str, mechanism: str) -> Arms:
+    """Return every arm of a fair test: tuned level 0, the mechanism, its controls and all of its rivals.
+
+    Removing the mechanism gives level 0, so that is the removal. All arms see the same observations, have the
+    same budget of steps, and are searched with the same number of settings.
+
+    Example:
+        >>> list(arms_for("regimes", "joy"))
+        ['level-0', 'level-0 untaught', 'joy']
+
+    Raises:
+        ValueError: the task or the mechanism is unknown.
+    """
+    require_choice("task", task, TASKS)
+    require_choice("mechanism", mechanism, MECHANISMS)
+    return {
+        PLAIN: Arm(role="control"),
+        "level-0 untaught": Arm(
+            role="control", fixed={"step_size": 0.0}, note="what a script without learning reaches"
+        ),
+        **MECHANISMS[mechanism](TASKS[task]),
+    }
