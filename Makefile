@@ -42,6 +42,9 @@ bench: install
 	$(BIN)/python benchmarks/populations.py
 	$(BIN)/python benchmarks/memories.py
 	$(BIN)/python benchmarks/optimizers.py
+	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/suite.py
+	$(BIN)/python benchmarks/deep.py
 
 format: install
 	$(BIN)/ruff check --fix .

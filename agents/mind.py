@@ -214,10 +214,14 @@ class Mind(nn.Module):
             return lss[:, None]
         if not isinstance(self.critic, QLearning):
             return self._slot_lss_by_target(decision, next_key, moment)
-        held = self.critic.read_slots(decision.key)  # [P, S, A]
-        held = held.gather(-1, moment.action[:, None, None].expand(-1, held.shape[1], 1)).squeeze(-1)
-        best = self.critic.read_slots(next_key).amax(-1).masked_fill(moment.terminated[:, None], 0)
-        return moment.reward[:, None] + moment.discount[:, None] * best - held
+        recall, reward = self.affect.recall, moment.reward[:, None]
+        assert recall is not None
+        used = recall.in_use
+        held = self.critic.read_slots(decision.key, used)  # [P, used, A]
+        held = held.gather(-1, moment.action[:, None, None].expand(-1, used, 1)).squeeze(-1)
+        best = self.critic.read_slots(next_key, used).amax(-1).masked_fill(moment.terminated[:, None], 0)
+        felt = reward + moment.discount[:, None] * best - held
+        return torch.cat([felt, reward.expand(-1, self.affect.slots - used)], dim=-1)  # the others are blank
 
     def _slot_lss_by_target(self, decision: Decision, next_key: Tensor, moment: Moment) -> Tensor:
         """Return the same for any critic, whose own target says what would have surprised it."""

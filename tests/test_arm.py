@@ -124,6 +124,7 @@ def test_scales_by_hand() -> None:
         ({"affect": BRAVE, "search": {"affect.own.recency": Range(1, 2)}}, "expected 'recency' to name one of 1"),
         ({"fixed": {"affect.joy.gain": 1.0}}, "'affect.joy.gain', expected NoneType to have 'gain'"),
         ({"affect": BRAVE, "fixed": {"affect.fear.caution": -1.0}}, "FearConfig.caution: got -1.0"),
+        ({"role": "hero"}, "role: got 'hero', expected one of control, own, rival"),
         ({"search": {"step_size": Range(0.0, 1.0)}}, r"search\['step_size'\].low: got 0.0"),
         ({"search": {"step_size": Range(0.5, 0.1)}}, r"search\['step_size'\].high: got 0.1"),
         ({"search": {"step_size": Range(float("nan"), 1.0)}}, r"search\['step_size'\].low: got nan"),

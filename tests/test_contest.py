@@ -220,7 +220,11 @@ def test_every_arm_of_a_mechanism_has_its_own_numbers_and_the_shared_budget(mech
     for task in TASKS:
         arms = arms_for(task, mechanism)
         assert list(arms)[:2] == ["level-0", "level-0 untaught"]
-        assert arms["level-0"] == Arm()
+        assert arms["level-0"] == Arm(role="control")
+        assert [one.role for one in arms.values()][1:3] == [
+            "control",
+            "own",
+        ]  # the third one is the mechanism
         assert len(arms) > 2
         for arm in arms.values():
             for setting in arm.draw(3, seed=0):

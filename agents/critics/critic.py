@@ -30,10 +30,10 @@ class Critic(Rule):
         rate = share_per_feature(memory.M, share, moment.key)
         memory.write(moment.key, target[:, None].expand_as(moment.chosen), rate, moment.chosen)
 
-    def read_slots(self, key: Tensor) -> Tensor:
-        """Return the values in every value memory, [P, S, A], for keys of the first."""
-        slots = range(self.place.slots)
-        return torch.stack([self.read(key + slot * self.place.keys) for slot in slots], dim=1)
+    def read_slots(self, key: Tensor, slots: int | None = None) -> Tensor:
+        """Return the values in the first `slots` memories (None: all), [P, S, A], for keys of the very first."""
+        count = self.place.slots if slots is None else slots
+        return torch.stack([self.read(key + slot * self.place.keys) for slot in range(count)], dim=1)
 
 
 def table(place: Place, values: int = 1) -> AssociativeMemory:

@@ -48,10 +48,11 @@ class QLearning(Critic):
         best = self.memory.read(moment.next_key).amax(-1)
         return moment.reward + moment.discount * best.masked_fill(moment.terminated, 0)
 
-    def read_slots(self, key: Tensor) -> Tensor:
-        """Return the values in every value memory, [P, S, A]; one gather for one-hot keys."""
+    def read_slots(self, key: Tensor, slots: int | None = None) -> Tensor:
+        """Return the values in the first `slots` value memories, [P, S, A]; one gather for one-hot keys."""
         if key.ndim > 1:
-            return super().read_slots(key)
-        first = torch.arange(self.place.slots, device=key.device) * self.place.keys
+            return super().read_slots(key, slots)
+        count = self.place.slots if slots is None else slots
+        first = torch.arange(count, device=key.device) * self.place.keys
         columns = (key[:, None] + first)[:, None, :].expand(-1, self.place.actions, -1)
         return self.memory.M.gather(-1, columns).mT

@@ -108,7 +108,9 @@ class Fear(Channel):
             bad = torch.maximum(bad, self.painful * self._pain(signals["reward"], due))
         if self.listens and "danger" in signals:
             bad = torch.maximum(bad, self.declared * signals["danger"])
-        ahead = self.memory.read(signals["next_key"]).amin(-1).masked_fill(signals["terminated"], 0)
+        ahead = (
+            self.memory.read(signals["next_key"]).clamp(0, 1).amin(-1).masked_fill(signals["terminated"], 0)
+        )
         target = bad + (1 - bad) * self.discount * ahead  # [P]
         chosen = signals["chosen"]  # [P, A] bool
         mask = chosen if due is None else chosen & due[:, None]
@@ -132,7 +134,7 @@ class Fear(Channel):
 
     def modulate(self, key: Tensor) -> Drive:
         """Lower the values of feared actions and draw them less often at random."""
-        fear = self.memory.read(key)  # [P, A]
+        fear = self.memory.read(key).clamp(0, 1)  # [P, A]; overlapping features may add up to more
         worth = cast(Surprise, self.setting.levels["surprise"]).worth
         caution = (self.caution * worth)[:, None]
         return Drive(bias=-(caution * fear), avoidance=self.avoidance[:, None] * fear)

@@ -105,6 +105,8 @@ class Recall(Channel):
         """Start with one memory in use."""
         population, room = self.setting.population, max(config.slots for config in configs)
         self.room = room
+        self._in_use: int | None = None  # what the host knows about `used`
+        self.register_load_state_dict_post_hook(_forget_count)  # type: ignore[no-untyped-call]
         self.register_buffer("posterior", torch.full((population, room + 1), -1e30))
         self.posterior[:, 0] = 0
         self.register_buffer("total", torch.zeros(population, room + 1))
@@ -126,6 +128,13 @@ class Recall(Channel):
     several: Tensor
     index: Tensor
     chance: Tensor
+
+    @property
+    def in_use(self) -> int:
+        """How many of the slots, counted from the first, some member uses; the others hold nothing."""
+        if self._in_use is None:
+            self._in_use = int((self.used.any(0) * self.index[1:]).amax())
+        return self._in_use
 
     @property
     def memories(self) -> Tensor:
@@ -183,21 +192,26 @@ class Recall(Channel):
         stay = stay | (self.several == 0)
         if due is not None:
             stay = stay | ~due
+        self.fresh.fill_(False)
+        if not bool(stay.all()):  # somebody goes on to another memory, which is rare
+            posterior = self._go(posterior, best, stay, behind)
+        here = self.index == self.slot[:, None]  # [P, S + 1]
+        nearness = torch.where(here, 0.0, 1 + posterior / behind).amax(-1).clamp_min(0)
+        commit(self.displeasure, nearness * stay, due)
+        commit(self.posterior, posterior, due)
+        commit(self.age, (self.age + 1) * ~here[:, : self.room], due)
+
+    def _go(self, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor) -> Tensor:
+        """Take up the best memory where the present one is not, and return the posterior that is left."""
         first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [P], room stands for blank
         blank = ~stay & (first == self.room)
-        slot = torch.where(stay, self.slot, torch.where(blank, self._free(), first))
-        here = self.index == slot[:, None]  # [P, S + 1]
-        begun = torch.where(here, best, torch.where(self.index == self.room, -behind, posterior))
-        posterior = torch.where(blank[:, None], begun, posterior)
-        nearness = torch.where(here, 0.0, 1 + posterior / behind).amax(-1).clamp_min(0)
-        commit(self.displeasure, torch.where(stay, nearness, torch.zeros_like(nearness)), due)
-        commit(self.posterior, posterior, due)
-        self.slot.copy_(slot)
+        self.slot.copy_(torch.where(stay, self.slot, torch.where(blank, self._free(), first)))
         self.fresh.copy_(blank)
-        here = here[:, : self.room]
-        self.used |= here
-        older = self.age + 1
-        commit(self.age, torch.where(here, torch.zeros_like(older), older), due)
+        here = self.index == self.slot[:, None]
+        self.used |= here[:, : self.room]
+        self._in_use = None
+        begun = torch.where(here, best, torch.where(self.index == self.room, -behind, posterior))
+        return torch.where(blank[:, None], begun, posterior)
 
     def _by_chance(self, posterior: Tensor, best: Tensor, stay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Go on to the next memory now and then, whatever happened: the control."""
@@ -219,3 +233,8 @@ class Recall(Channel):
     def cut_episode(self) -> None:
         """Drop what the running episode has added up."""
         self.total.zero_()
+
+
+def _forget_count(recall: Recall, _: object) -> None:
+    """After loading a state, count anew."""
+    recall._in_use = None
