@@ -31,7 +31,7 @@ class Critic(Rule):
         memory.write(moment.key, target[:, None].expand_as(moment.chosen), rate, moment.chosen)
 
     def read_slots(self, key: Tensor, slots: int | None = None) -> Tensor:
-        """Return the values in the first `slots` memories (None: all), [P, S, A], for keys of the very first."""
+        """Return the values in the first `slots` memories (None: all), [P, S, A]; `key` is of the first."""
         count = self.place.slots if slots is None else slots
         return torch.stack([self.read(key + slot * self.place.keys) for slot in range(count)], dim=1)
 
