@@ -39,18 +39,18 @@ TASKS = {
 TUNED: dict[str, dict[str, dict[str, float]]] = {
     "cliff": {
         "level-0": {"step_size": 0.758, "exploration": 0.007},
-        "level-0+1": {"step_size": 0.572, "exploration": 0.006},
+        "level-0+1": {"step_size": 0.758, "exploration": 0.007},
         "level-0+1+2": {"step_size": 0.617, "exploration": 0.006},
     },
     "regimes": {
         "level-0": {"step_size": 0.65, "exploration": 0.145},
         "level-0+1": {"step_size": 0.65, "exploration": 0.145},
-        "level-0+1+2": {"step_size": 0.049, "exploration": 0.064},
+        "level-0+1+2": {"step_size": 0.065, "exploration": 0.028},
     },
     "door": {
         "level-0": {"step_size": 0.036, "exploration": 0.268},
         "level-0+1": {"step_size": 0.097, "exploration": 0.011},
-        "level-0+1+2": {"step_size": 0.221, "exploration": 0.006},
+        "level-0+1+2": {"step_size": 0.097, "exploration": 0.011},
     },
 }
 """Task -> arm -> the best of 60 random configurations on 5 tuning seeds each, the same for every arm.

@@ -436,10 +436,11 @@ def test_the_oldest_memory_makes_room() -> None:
     assert int(recall.memories) == 3
 
 
-def test_noise_seldom_switches_memories() -> None:
-    """In 1000 episodes of nothing but noise, blank memories are as good as any; hardly anything is begun."""
+@pytest.mark.parametrize(("threshold", "most"), [(2.0, 60), (3.0, 30), (6.0, 5)])
+def test_noise_seldom_switches_memories(threshold: float, most: float) -> None:
+    """Outcomes of 1 with noise as large: how often, in 1000 episodes, the memory that is right is left."""
     g = torch.Generator().manual_seed(0)
-    nest = system(dataclasses.replace(MOODY, recall=RecallConfig()), 64)
+    nest = system(dataclasses.replace(MOODY, recall=RecallConfig(threshold=threshold)), 64)
     switches = torch.zeros(64)
     before = torch.zeros(64, dtype=torch.int64)
     for _ in range(1000):
@@ -448,7 +449,7 @@ def test_noise_seldom_switches_memories() -> None:
         assert nest.slot is not None
         switches += nest.slot != before
         before = nest.slot.clone()
-    assert float(switches.mean()) < 15
+    assert float(switches.mean()) < most
 
 
 # ---------------------------------------------------------------- the whole

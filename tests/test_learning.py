@@ -28,7 +28,7 @@ def test_recall_follows_recurring_regimes_where_plain_q_learning_does_not() -> N
         return np.array([rows["return"][rows["member"] == i].mean() for i in range(30)])
 
     plain = score(0, 0.65, 0.145)  # each with the settings that tuning on other seeds gave it
-    full = score(2, 0.049, 0.064)
+    full = score(2, 0.065, 0.028)
     assert np.median(full) > 0.85
     assert np.median(plain) < 0.7
 

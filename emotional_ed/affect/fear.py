@@ -29,7 +29,7 @@ class FearConfig(ChannelConfig):
     """Share of the gap that one write closes, in [0, 1]; extinction is as fast as acquisition."""
     discount: float = 0.7
     """How much of the fear of an unavoidable future is felt one step earlier, in [0, 1)."""
-    caution: float = 0.5
+    caution: float = 0.1
     """Values are lowered by caution * fear * what is at stake before the greedy choice, in [0, 1e6]."""
     avoidance: float = 0.9
     """Random actions are drawn with weight 1 - avoidance * fear, in [0, 1]."""

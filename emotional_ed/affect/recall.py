@@ -23,9 +23,9 @@ class RecallConfig(ChannelConfig):
 
     slots: int = 6
     """Most value memories kept, in [1, 1000]; how many are used is found. 1 switches recall off."""
-    threshold: float = 3.0
+    threshold: float = 2.0
     """Evidence against the present memory that switches, in nats, > 0."""
-    reluctance: float = 0.5
+    reluctance: float = 0.3
     """A new memory needs 1 + reluctance times the evidence that an old one needs, in [0, 1e6]."""
     mood_gain: float = 0.5
     """The threshold is multiplied by 1 + mood_gain * mood, in [0, 1): a bad mood is quicker to give up."""
