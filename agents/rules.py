@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from emotional_ed.affect.channel import stack
+
 
 @dataclass(frozen=True, kw_only=True)
 class RuleConfig:
@@ -72,8 +74,7 @@ class Rule(nn.Module, ABC):
         self.place = place
         for field in dataclasses.fields(configs[0]):
             if isinstance(getattr(configs[0], field.name), int | float):
-                numbers = [float(getattr(config, field.name)) for config in configs]
-                self.register_buffer(field.name, torch.tensor(numbers), persistent=False)
+                self.register_buffer(field.name, stack(configs, field.name), persistent=False)
         self.start(configs)
         self.to(place.device)
 

@@ -178,9 +178,10 @@ def overall(claims: Sequence[Claim], mechanism: str = "whole") -> str:
 def write_evidence(out: Path) -> Path:
     """Write `evidence.md` and `scores.csv` from the finished contests below `out`."""
     claims = load_claims(out)
+    whole = evidence_table(claims)
     parts = []
     for mechanism in dict.fromkeys(one.mechanism for one in claims):
-        parts.append(f"### {mechanism}\n\n{_only(evidence_table(claims), claims, mechanism)}")
+        parts.append(f"### {mechanism}\n\n{_only(whole, claims, mechanism)}")
     if any(one.mechanism == "whole" for one in claims):
         parts.append(f"P(whole agent beats tuned level 0), all tasks alike: {overall(claims)}.")
     target = out / "evidence.md"
