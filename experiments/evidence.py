@@ -25,8 +25,9 @@ from emotional_ed.analysis import (
 )
 from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.mechanisms import PLAIN
+from emotional_ed.experiments.mechanisms import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
 from emotional_ed.experiments.suite import SuiteSpec, run_suite
+from emotional_ed.experiments.tasks import TASKS
 from emotional_ed.files import write_atomically
 
 CLAIMS: Sequence[tuple[str, str]] = (
@@ -56,20 +57,14 @@ CLAIMS: Sequence[tuple[str, str]] = (
     ("curiosity", "sparse-maze"),
     ("spectrum", "noisy-regimes"),
     ("joy", "noisy-regimes"),
-    *(
-        ("whole", task)
-        for task in (
-            "moving-goal", "silent-catastrophe", "slippery-cliff", "jammed-door", "noisy-regimes",
-            "recurring-goals", "vanishing-source", "new-goals", "constant-regime", "cliff-walking",
-            "frozen-lake",
-        )
-    ),
+    *(("whole", task) for task in TASKS),
 )  # fmt: skip
 """(mechanism, task) in the order in which they are run."""
 
-BUDGET = Budget(configurations=20, seeds=4, finalists=4, final_seeds=8, report=50, first_seed=0)
+BUDGET = Budget(configurations=20, seeds=4, finalists=4, final_seeds=8, report=50, first_seed=20_000)
 """What every arm of every claim is given."""
 _SIGNIFICANT = 0.05
+_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -84,6 +79,8 @@ class Claim:
     """The simple rival or control that tuned best."""
     scores: dict[str, NDArray[np.float64]]
     """Arm -> [S] on the reported seeds."""
+    tuned: dict[str, float]
+    """Arm -> score of its best setting on the tuning seeds."""
 
     @property
     def own(self) -> NDArray[np.float64]:
@@ -91,7 +88,9 @@ class Claim:
         return self.scores[self.arm]
 
 
-def run_claims(claims: Sequence[tuple[str, str]], out: Path, jobs: int) -> None:
+def run_claims(
+    claims: Sequence[tuple[str, str]], out: Path, jobs: int, budget: Budget = BUDGET, steps: int | None = None
+) -> None:
     """Run the contests that are not finished yet, each into `out / mechanism / task`."""
     for mechanism, task in claims:
         folder = out / mechanism / task
@@ -100,7 +99,7 @@ def run_claims(claims: Sequence[tuple[str, str]], out: Path, jobs: int) -> None:
         if folder.exists():
             shutil.rmtree(folder)  # what an interrupted contest left
         began = time.perf_counter()
-        run_suite(SuiteSpec(task=task, mechanism=mechanism, budget=BUDGET), folder, jobs=jobs)
+        run_suite(SuiteSpec(task=task, mechanism=mechanism, budget=budget, steps=steps), folder, jobs=jobs)
         print(f"{mechanism} on {task}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
@@ -120,7 +119,8 @@ def _load(mechanism: str, task: str, folder: Path) -> Claim:
     roles = {name: arm["role"] for name, arm in facts["arms"].items()}
     own = [name for name in scores if roles[name] == "own"]
     others = [name for name in scores if roles[name] == "rival"] or [PLAIN]
-    return Claim(mechanism, task, max(own, key=tuned.__getitem__), max(others, key=tuned.__getitem__), scores)
+    arm, rival = max(own, key=tuned.__getitem__), max(others, key=tuned.__getitem__)
+    return Claim(mechanism, task, arm, rival, scores, tuned)
 
 
 def evidence_table(claims: Sequence[Claim]) -> str:
@@ -175,6 +175,53 @@ def overall(claims: Sequence[Claim], mechanism: str = "whole") -> str:
     return f"{probability_of_improvement(own, plain, strata=(tasks, tasks)):.2f}"
 
 
+def weights_table(claims: Sequence[Claim]) -> str:
+    """Return as Markdown whether learned weights cost anything: against none, and the best constant ones.
+
+    The best constant weights are those that tuned best, on other seeds. Losses are in per cent of what there
+    is to learn: the best constant weights' score less that of an agent that learns nothing. p values are
+    corrected over the tasks (Holm).
+    """
+    chosen = [one for one in claims if WEIGHED in one.scores]
+    adjusted = holm([sign_flip_test(one.scores[WEIGHED], one.scores[PLAIN]) for one in chosen])
+    rows = []
+    for one, p in zip(chosen, adjusted, strict=True):
+        weighed, plain = one.scores[WEIGHED], one.scores[PLAIN]
+        best = max(CONSTANT, key=one.tuned.__getitem__)
+        to_learn = abs(estimate(one.scores[best]).value - estimate(one.scores[UNTAUGHT]).value)
+        off, constant = iqm_difference(weighed, plain), iqm_difference(weighed, one.scores[best])
+        rows.append(
+            (
+                one.task,
+                f"{estimate(weighed).value:.3g}",
+                f"{estimate(plain).value:.3g}",
+                f"{best} {estimate(one.scores[best]).value:.3g}",
+                f"{off:+.2g} (p {p:.2g})",
+                _per_cent(off, to_learn),
+                _per_cent(constant, to_learn),
+                _insured(off, p, constant, to_learn),
+            )
+        )
+    head = (
+        "task", "learned weights", "emotions off", "best constant weights", "minus off", "in %",
+        "minus best constant, in %", "verdict",
+    )  # fmt: skip
+    return table_of(head, rows)
+
+
+def _per_cent(gain: Estimate, unit: float) -> str:
+    share = 100 / unit
+    return f"{Estimate(gain.value * share, gain.low * share, gain.high * share, gain.seeds):+.2g}"
+
+
+def _insured(off: Estimate, p: float, constant: Estimate, to_learn: float) -> str:
+    worse = p < _SIGNIFICANT and off.high < 0
+    said = (
+        "worse than off" if worse else "better than off" if p < _SIGNIFICANT and off.low > 0 else "like off"
+    )
+    return said if constant.value >= -_MARGIN * to_learn else f"{said}; below the best constant"
+
+
 def write_evidence(out: Path) -> Path:
     """Write `evidence.md` and `scores.csv` from the finished contests below `out`."""
     claims = load_claims(out)
@@ -184,13 +231,15 @@ def write_evidence(out: Path) -> Path:
         parts.append(f"### {mechanism}\n\n{_only(whole, claims, mechanism)}")
     if any(one.mechanism == "whole" for one in claims):
         parts.append(f"P(whole agent beats tuned level 0), all tasks alike: {overall(claims)}.")
+        parts.append(f"### learned weights\n\n{weights_table(claims)}")
     target = out / "evidence.md"
     write_atomically(target, ("\n\n".join(parts) + "\n").encode())
     with (out / "scores.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("task", "mechanism", "arm", "seed", "score", "late", "catastrophes"))
         for one in claims:
-            rows = list(csv.reader((out / one.mechanism / one.task / "scores.csv").open()))[1:]
+            with (out / one.mechanism / one.task / "scores.csv").open(newline="") as scores:
+                rows = list(csv.reader(scores))[1:]
             writer.writerows((*row[:4], *(f"{float(number):.5g}" for number in row[4:])) for row in rows)
     return target
 

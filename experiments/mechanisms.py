@@ -40,6 +40,12 @@ from emotional_ed.experiments.tasks import TASKS, Task
 Arms = dict[str, Arm]
 PLAIN = "level-0"
 """The arm that every other is compared with: tuned Q-learning."""
+UNTAUGHT = "level-0 untaught"
+"""The same agent that learns nothing."""
+WEIGHED = "level-0+1+2 weighed"
+"""The whole agent whose weights are learned."""
+CONSTANT = (PLAIN, "level-0+1", "level-0+1+2", "level-0+1+2 half")
+"""What it is compared with: weights that stay 0, 1 or one half, with or without level 2."""
 _SHARE = Range(0.0, 1.0, "linear")
 
 
@@ -269,7 +275,8 @@ def _joy(task: Task) -> Arms:
             role="own",
             affect=_affect(joy=JoyConfig()),
             search={"affect.joy.gain": Range(0.1, 100.0), "affect.joy.rate": Range(0.01, 1.0)},
-        )
+        ),
+        **_slow_rivals(task),
     }
 
 
@@ -301,11 +308,17 @@ def _whole(task: Task) -> Arms:
     return {
         "level-0+1": Arm(role="own", affect=levels1, search=lower),
         "level-0+1+2": Arm(role="own", affect=full, search=search),
-        "level-0+1+2 weighed": Arm(
+        WEIGHED: Arm(
             role="own",
             affect=dataclasses.replace(full, weights=WeightsConfig()),
             search=search,
             note="how far the emotions are trusted is learned",
+        ),
+        "level-0+1+2 half": Arm(
+            role="control",
+            affect=dataclasses.replace(full, weights=WeightsConfig(gains=(0.5,))),
+            search=search,
+            note="trusted by half, always",
         ),
     }
 
@@ -327,7 +340,7 @@ def arms_for(task: str, mechanism: str) -> Arms:
     same budget of steps, and are searched with the same number of settings.
 
     Example:
-        >>> list(arms_for("regimes", "joy"))
+        >>> list(arms_for("regimes", "joy"))[:3]
         ['level-0', 'level-0 untaught', 'joy']
 
     Raises:
@@ -337,7 +350,7 @@ def arms_for(task: str, mechanism: str) -> Arms:
     require_choice("mechanism", mechanism, MECHANISMS)
     return {
         PLAIN: Arm(role="control"),
-        "level-0 untaught": Arm(
+        UNTAUGHT: Arm(
             role="control", fixed={"step_size": 0.0}, note="what a script without learning reaches"
         ),
         **MECHANISMS[mechanism](TASKS[task]),

@@ -34,7 +34,7 @@ class SuiteSpec:
 
     Example:
         >>> spec = SuiteSpec(task="regimes", mechanism="joy")
-        >>> list(spec.arms), spec.own
+        >>> list(spec.arms)[:3], spec.own
         (['level-0', 'level-0 untaught', 'joy'], 'joy')
     """
 

@@ -448,6 +448,16 @@ def test_a_weight_of_zero_is_the_agent_without_that_emotion() -> None:
         assert torch.equal(model.value.M[0], model.value.M[1]), name
 
 
+def test_a_single_gain_is_a_constant_weight() -> None:
+    nest, free = make(weighed(gains=(0.5,), episodes=1)), make(AffectConfig(arousal=AROUSED))
+    for done in (False, True, False, True):
+        half, full = (one.appraise(step(lss=1.0, done=done)) for one in (nest, free))
+    assert half is not None
+    assert full is not None
+    assert (half.item(), full.item()) == (1.5, 2.0)
+    assert (exploration_of(nest), exploration_of(free)) == (1.5, 2.0)
+
+
 def test_the_step_that_ends_a_trial_counts_with_its_weight_not_the_next() -> None:
     nest = make(weighed(episodes=1))
     for _ in range(3):
@@ -518,7 +528,7 @@ def test_a_cut_trial_begins_anew() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("channels", ()), ("channels", ("fear", "fear")), ("channels", ["fear"]), ("gains", (1.0,)),
+        ("channels", ()), ("channels", ("fear", "fear")), ("channels", ["fear"]), ("gains", ()),
         ("gains", (1.0, 1.0)), ("gains", (0.0, 1.5)), ("together", 1), ("episodes", 0), ("patience", 0.0),
     ],
 )  # fmt: skip

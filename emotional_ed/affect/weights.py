@@ -23,7 +23,7 @@ class WeightsConfig(ChannelConfig):
     channels: tuple[str, ...] = ("arousal", "fear", "anger")
     """Channels that are weighed; all must be there; the same for a whole population."""
     gains: tuple[float, ...] = (1.0, 0.0)
-    """Weights that are tried, each in [0, 1], in the order of the first trials."""
+    """Weights that are tried, each in [0, 1], in the order of the first trials; a single one is constant."""
     together: bool = True
     """One weight for all channels (insurance against emotion as such), or one for each."""
     episodes: int = 4
@@ -39,10 +39,9 @@ class WeightsConfig(ChannelConfig):
         names = self.channels
         if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
             raise ValueError(f"WeightsConfig.channels: got {names!r}, expected a tuple of different channels")
-        if not isinstance(self.gains, tuple) or len(set(self.gains)) < max(len(self.gains), 2):
-            raise ValueError(
-                f"WeightsConfig.gains: got {self.gains!r}, expected a tuple of at least two weights"
-            )
+        gains = self.gains
+        if not isinstance(gains, tuple) or not gains or len(set(gains)) < len(gains):
+            raise ValueError(f"WeightsConfig.gains: got {gains!r}, expected a tuple of different weights")
         for gain in self.gains:
             require_range("WeightsConfig.gains", gain, 0, 1)
         if not isinstance(self.together, bool):

@@ -1,0 +1,88 @@
+"""The evidence: verdicts by hand on scores that are known, and one contest from the list for real."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from emotional_ed.experiments import evidence
+from emotional_ed.experiments.contest import Budget
+from emotional_ed.experiments.evidence import Claim, evidence_table, weights_table
+from emotional_ed.experiments.mechanisms import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
+from emotional_ed.experiments.tasks import TASKS
+
+SEEDS = 24
+NOISE = np.random.default_rng(0).normal(0, 0.01, SEEDS)
+
+
+def claim(
+    task: str, weighed: float, plain: float, full: float, tuned: dict[str, float] | None = None
+) -> Claim:
+    """Return a claim in which every seed has the same luck in all arms, but for a little."""
+    levels = {PLAIN: plain, UNTAUGHT: 0.0, WEIGHED: weighed}
+    scores = {name: NOISE + levels.get(name, full) for name in (*CONSTANT, UNTAUGHT, WEIGHED)}
+    scores[WEIGHED] = scores[WEIGHED] + NOISE[::-1] / 10
+    return Claim(
+        "whole", task, WEIGHED, PLAIN, scores, tuned or {name: scores[name].mean() for name in scores}
+    )
+
+
+def cells(table: str, row: int) -> list[str]:
+    return [one.strip() for one in table.splitlines()[2 + row].strip("|").split("|")]
+
+
+def test_learned_weights_are_judged_against_none_and_against_the_best_constant_ones() -> None:
+    table = weights_table(
+        [
+            claim("harmed", weighed=0.5, plain=0.8, full=0.2),
+            claim("helped", weighed=0.79, plain=0.2, full=0.8),
+            claim("slow", weighed=0.7, plain=0.2, full=0.8),
+            claim("same", weighed=0.8, plain=0.8, full=0.79),
+        ]
+    )
+    assert [cells(table, row)[-1] for row in range(4)] == [
+        "worse than off; below the best constant",
+        "better than off",
+        "better than off; below the best constant",
+        "like off",
+    ]
+    assert cells(table, 0)[3].startswith(PLAIN), "emotions off is one of the constants"
+    assert cells(table, 2)[6].startswith("-12"), "(0.7 - 0.8) / (0.8 - 0)"
+
+
+def test_the_best_constant_is_the_one_that_tuned_best_not_the_one_that_reported_best() -> None:
+    one = claim(
+        "x", weighed=0.5, plain=0.8, full=0.2, tuned=dict.fromkeys(CONSTANT, 0.0) | {CONSTANT[2]: 1.0}
+    )
+    assert cells(weights_table([one]), 0)[3] == f"{CONSTANT[2]} 0.199"
+
+
+def test_a_gain_needs_both_the_level_below_and_the_strongest_rival() -> None:
+    table = evidence_table([claim("a", weighed=0.9, plain=0.2, full=0.2), claim("b", 0.2, 0.2, 0.2)])
+    assert [cells(table, row)[-1] for row in (0, 1)] == ["gain", "no difference"]
+
+
+def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on_everything() -> None:
+    assert len(set(evidence.CLAIMS)) == len(evidence.CLAIMS)
+    assert {task for mechanism, task in evidence.CLAIMS if mechanism == "whole"} == set(TASKS)
+    for mechanism in ("fear", "anger", "regret", "sleep", "curiosity"):
+        meant = {name for name, task in TASKS.items() if mechanism in task.meant_for}
+        assert meant <= {task for one, task in evidence.CLAIMS if one in (mechanism, "recall", "whole")}
+
+
+def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: Path) -> None:
+    budget = Budget(configurations=1, seeds=1, finalists=1, final_seeds=1, report=8, first_seed=3)
+    (tmp_path / "regret" / "full-feedback").mkdir(parents=True)  # what a killed contest left
+    evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
+    written = (tmp_path / "regret" / "full-feedback" / "suite.json").stat().st_mtime_ns
+    evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
+    assert (tmp_path / "regret" / "full-feedback" / "suite.json").stat().st_mtime_ns == written
+    text = evidence.write_evidence(tmp_path).read_text()
+    assert text.startswith("### regret")
+    assert "| full-feedback |" in text
+    assert "learned weights" not in text
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+    assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
+    assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}
