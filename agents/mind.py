@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
 from emotional_ed.agents.critics import Critic, QLearning
@@ -17,7 +17,7 @@ from emotional_ed.agents.policies.epsilon_greedy import greedy_action
 from emotional_ed.agents.rules import Moment, Place, build_rule
 from emotional_ed.agents.sleep import Sleep
 from emotional_ed.envs import BatchedStep
-from emotional_ed.memory import modulate_share
+from emotional_ed.memory import QuickModule, modulate_share
 
 
 class Decision(NamedTuple):
@@ -48,7 +48,7 @@ class Rates(NamedTuple):
 
 
 @final
-class Mind(nn.Module):
+class Mind(QuickModule):
     """Level 0 and all the affect above it, for a population; knows nothing of environments and files.
 
     Args:
@@ -106,11 +106,17 @@ class Mind(nn.Module):
         self.register_buffer("reset_episodes", resets, persistent=False)
         self.register_buffer("episodes", torch.zeros(population, dtype=torch.int64, device=device))
         self.register_buffer("_actions", torch.arange(actions, device=device), persistent=False)
+        slots = torch.arange(place.slots, device=device) * place.keys  # where each value memory begins
+        members = torch.arange(population, device=device) * (actions * place.slots * place.keys)
+        self.register_buffer("_slots", slots, persistent=False)
+        self.register_buffer("_members", members, persistent=False)
         self.place = place
 
     reset_episodes: Tensor
     episodes: Tensor
     _actions: Tensor
+    _slots: Tensor
+    _members: Tensor
 
     def value_key(self, key: Tensor) -> Tensor:
         """Return where the values for keys [P] or [P, T] are held, in the memory that mood recalls."""
@@ -165,7 +171,9 @@ class Mind(nn.Module):
             danger=step.catastrophe.to(step.reward.dtype) if self.listens else None,
             done=done,
         )
-        slot = None if self.affect.slot is None else self.affect.slot.clone()  # recall may go on to another
+        slot = self.affect.slot
+        if slot is not None and self.affect.attachment is not None:
+            slot = slot.clone()  # recall may go on to another
         target = self.critic.target(moment)
         lss = target - decision.values.gather(-1, action[:, None]).squeeze(-1)
         factor = self.affect.appraise(
@@ -186,6 +194,7 @@ class Mind(nn.Module):
                 else self._slot_lss(decision, next_key, moment, lss),
                 forgone=moment.forgone,
                 danger=moment.danger,
+                next_values=self.critic.read(moment.next_key) if self._looks_ahead(moment) else None,
             )
         )
         share = self.rates.step_size if factor is None else modulate_share(self.rates.step_size, factor)
@@ -208,20 +217,39 @@ class Mind(nn.Module):
             self.sleep.night(self.critic, *self.rates)
         return signals
 
+    def _looks_ahead(self, moment: Moment) -> bool:
+        return moment.danger is not None and self.affect.looks_ahead
+
     def _slot_lss(self, decision: Decision, next_key: Tensor, moment: Moment, lss: Tensor) -> Tensor:
         """Return the surprise that every value memory would have felt, [P, S]."""
         if self.affect.slots == 1:
             return lss[:, None]
         if not isinstance(self.critic, QLearning):
             return self._slot_lss_by_target(decision, next_key, moment)
-        recall, reward = self.affect.recall, moment.reward[:, None]
+        recall, reward = self.affect.recall, moment.reward.unsqueeze(-1)
         assert recall is not None
         used = recall.in_use
-        held = self.critic.read_slots(decision.key, used)  # [P, used, A]
-        held = held.gather(-1, moment.action[:, None, None].expand(-1, used, 1)).squeeze(-1)
-        best = self.critic.read_slots(next_key, used).amax(-1).masked_fill(moment.terminated[:, None], 0)
-        felt = reward + moment.discount[:, None] * best - held
-        return torch.cat([felt, reward.expand(-1, self.affect.slots - used)], dim=-1)  # the others are blank
+        blank = reward.expand(-1, self.affect.slots - used)  # the others expect nothing
+        if used == 1:  # everybody uses it
+            return torch.cat([lss.unsqueeze(-1), blank], dim=-1)
+        held, best = self._held_in_slots(decision.key, moment.action, next_key, used)
+        best = best.masked_fill(moment.terminated.unsqueeze(-1), 0)
+        return torch.cat([reward + moment.discount.unsqueeze(-1) * best - held, blank], dim=-1)
+
+    def _held_in_slots(
+        self, key: Tensor, action: Tensor, next_key: Tensor, used: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return Q(s, a) and max_a' Q(s', a') in the first `used` value memories, [P, used] each."""
+        if key.ndim > 1:
+            values = self.critic.read_slots(key, used)  # [P, used, A]
+            held = values.gather(-1, action[:, None, None].expand(-1, used, 1)).squeeze(-1)
+            return held, self.critic.read_slots(next_key, used).amax(-1)
+        by_slot = self._by_slot()[:, :, :used]  # [P, A, used, K]
+        where = next_key[:, None, None, None].expand(*by_slot.shape[:3], 1)
+        first = torch.add(key, action, alpha=len(self._slots) * self.place.keys).add_(self._members)
+        cells = first.unsqueeze(-1) + self._slots[:used]  # [P, used]
+        held = self.critic.memory.M.view(-1).index_select(0, cells.view(-1)).view(cells.shape)
+        return held, by_slot.gather(-1, where).squeeze(-1).amax(1)
 
     def _slot_lss_by_target(self, decision: Decision, next_key: Tensor, moment: Moment) -> Tensor:
         """Return the same for any critic, whose own target says what would have surprised it."""

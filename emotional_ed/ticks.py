@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class Ticks(nn.Module):
     updates: Tensor
     steps: Tensor
     fast: Tensor
+    slow: Tensor
 
     def __init__(
         self,
@@ -46,19 +47,27 @@ class Ticks(nn.Module):
         self.register_buffer("updates", torch.zeros(shape, dtype=torch.int64, device=device))
         self.register_buffer("steps", torch.zeros(tuple(batch), dtype=torch.int64, device=device))
         fast = torch.tensor([period == 1 for period in self.periods], dtype=torch.int64, device=device)
-        self.register_buffer("fast", fast.reshape(-1, *[1] * len(batch)), persistent=False)
+        fast = fast.reshape(-1, *[1] * len(batch))
+        self.register_buffer("fast", fast, persistent=False)
+        self.register_buffer("slow", 1 - fast, persistent=False)
         self._bound = [0] * len(self.periods)  # no member has waited longer
         self._in_step = True  # all members have made the same steps so far
         self.register_load_state_dict_post_hook(_recount)  # type: ignore[no-untyped-call]
 
     def advance(self, active: Tensor | None = None) -> None:
         """Count one step of the members that are active ([*batch] bool; None means all)."""
-        one = 1 if active is None else active.to(torch.int64)
-        self._in_step = self._in_step and active is None
-        self.steps += one
-        self.since += one * (1 - self.fast)
-        self.updates += one * self.fast
-        self._bound = [bound + 1 for bound in self._bound]
+        held = cast(dict[str, Tensor], self._buffers)  # looking up an attribute costs more than adding
+        if active is None:
+            held["steps"].add_(1)
+            held["since"].add_(held["slow"])
+            held["updates"].add_(held["fast"])
+        else:
+            one = active.to(torch.int64)
+            held["steps"].add_(one)
+            held["since"].add_(one * held["slow"])
+            held["updates"].add_(one * held["fast"])
+            self._in_step = False
+        self._bound[:] = [bound + 1 for bound in self._bound]
 
     def due(self, row: int, active: Tensor | None = None) -> Tensor | None:
         """Return who is due in a periodic row, [*batch] bool, or None if nobody can be."""
@@ -77,8 +86,8 @@ class Ticks(nn.Module):
 
     def fired(self, row: int, due: Tensor) -> None:
         """Note that a row has updated for the members in `due` ([*batch] bool)."""
-        self.updates[row] += due
-        self.since[row] *= (~due).to(torch.int64)
+        self.updates[row].add_(due)
+        self.since[row].masked_fill_(due, 0)
 
 
 def _recount(ticks: Ticks, _: object) -> None:

@@ -60,9 +60,8 @@ def _scaled(low: float, high: float, task: Task) -> Range:
 def _fear(task: Task) -> Arms:
     search = {
         "affect.fear.caution": Range(0.05, 20.0),
-        "affect.fear.step_size": Range(0.02, 0.5),
+        "affect.fear.step_size": Range(0.02, 0.6),
         "affect.fear.avoidance": _SHARE,
-        "affect.fear.painful": _SHARE,
     }
     fear = _affect(fear=FearConfig(declared=task.listens))
     danger = -0.5 * task.scale  # what the rivals take for a danger where none is declared
@@ -295,29 +294,23 @@ def _spectrum(task: Task) -> Arms:
 
 
 def _whole(task: Task) -> Arms:
+    """Return the agent with its emotions as they are by default: searched over no more than level 0 is."""
     full = AffectConfig.levels(2)
-    search = {
-        "affect.fear.caution": Range(0.05, 20.0),
-        "affect.anger.cap": Range(1, 16, "integer"),
-        "affect.recall.threshold": Range(0.5, 8.0),
-    }
-    if task.listens:
-        full = dataclasses.replace(full, fear=FearConfig(declared=True))
-    levels1 = dataclasses.replace(full, mood=None, temperament=None, recall=None)
-    lower = {path: one for path, one in search.items() if "recall" not in path}
+    if task.listens:  # a declared danger is in no reward: what it costs has to be said, here what is at stake
+        full = dataclasses.replace(full, fear=FearConfig(declared=True, caution=1.0, step_size=0.2))
     return {
-        "level-0+1": Arm(role="own", affect=levels1, search=lower),
-        "level-0+1+2": Arm(role="own", affect=full, search=search),
+        "level-0+1": Arm(
+            role="own", affect=dataclasses.replace(full, mood=None, temperament=None, recall=None)
+        ),
+        "level-0+1+2": Arm(role="own", affect=full),
         WEIGHED: Arm(
             role="own",
             affect=dataclasses.replace(full, weights=WeightsConfig()),
-            search=search,
             note="how far the emotions are trusted is learned",
         ),
         "level-0+1+2 half": Arm(
             role="control",
             affect=dataclasses.replace(full, weights=WeightsConfig(gains=(0.5,))),
-            search=search,
             note="trusted by half, always",
         ),
     }

@@ -27,7 +27,7 @@ STATES, ACTIONS = 4, 3
 SLOTS = RecallConfig().slots
 
 
-def system(config: AffectConfig, population: int = 1) -> AffectSystem:
+def system(config: AffectConfig | list[AffectConfig], population: int = 1) -> AffectSystem:
     return AffectSystem(config, population, actions=ACTIONS, keys=STATES)
 
 
@@ -46,6 +46,7 @@ def experience(
     slots: list[float] | None = None,
     forgone: list[float] | None = None,
     danger: float | None = None,
+    next_values: list[float] | None = None,
 ) -> Experience:
     actions = torch.full((population,), action)
     surprise = torch.as_tensor(lss, dtype=torch.float32).expand(population).clone()
@@ -64,6 +65,7 @@ def experience(
         slot_lss=surprise[:, None].expand(-1, SLOTS) if slots is None else torch.tensor([slots] * population),
         forgone=None if forgone is None else torch.tensor([forgone] * population),
         danger=None if danger is None else torch.full((population,), danger),
+        next_values=None if next_values is None else torch.tensor([next_values] * population),
     )
 
 
@@ -149,9 +151,9 @@ def test_arousal_by_hand_and_its_effect() -> None:
 def frighten(config: FearConfig, times: int = 1) -> AffectSystem:
     nest = system(AffectConfig(fear=config))
     for _ in range(100):
-        nest.appraise(experience(lss=0.1, key=2, next_key=3))
+        nest.appraise(experience(reward=0.1, key=2, next_key=3))
     for _ in range(times):
-        nest.appraise(experience(lss=-50.0, key=0, next_key=1, action=1, terminated=True))
+        nest.appraise(experience(reward=-50.0, key=0, next_key=1, action=1, terminated=True))
     return nest
 
 
@@ -160,41 +162,199 @@ def fear_of(nest: AffectSystem, state: int) -> Tensor:
     return memory[0, :, state]
 
 
-def test_fear_remembers_where_the_bad_surprise_came_from() -> None:
+def pass_by(nest: AffectSystem) -> float:
+    """Let nothing happen where it was frightened, and return what is still feared there."""
+    nest.appraise(experience(reward=0.1, key=0, next_key=1, action=1))
+    return float(fear_of(nest, 0)[1])
+
+
+def test_fear_by_hand() -> None:
     nest = frighten(FearConfig(step_size=0.5))
-    assert fear_of(nest, 0).tolist() == [0.0, 0.5, 0.0]
+    assert fear_of(nest, 0).tolist() == [0.0, 1.0, 0.0]  # u = 1/2: the first harm is all there is
     assert fear_of(nest, 2).tolist() == [0.0, 0.0, 0.0]
+    assert (nest.signals["fear_felt"].item(), nest.signals["fear"].item()) == (0.0, 1.0)
+    assert pass_by(nest) == pytest.approx(1 / 3)  # u = 3/4, so the step is 2/3
+    assert pass_by(nest) == pytest.approx(1 / 7)  # u = 7/8, so the step is 4/7
 
 
-def test_fear_spreads_back_only_if_there_is_no_way_around() -> None:
-    nest = frighten(FearConfig(step_size=1.0, discount=0.5))
-    nest.appraise(experience(key=3, next_key=0, action=2))
-    assert fear_of(nest, 3)[2] == 0.0  # state 0 has two harmless actions
-    for action in (0, 2):
-        for _ in range(100):
-            nest.appraise(experience(lss=0.1, key=2, next_key=3))
-        nest.appraise(experience(lss=-50.0, key=0, next_key=1, action=action, terminated=True))
-    nest.appraise(experience(key=3, next_key=0, action=2))
-    assert fear_of(nest, 3)[2] == 0.5  # discount * min over the actions in state 0
+def test_a_reward_frightens_by_how_far_it_is_below_what_is_usual() -> None:
+    nest = system(AffectConfig(fear=FearConfig(onset=1.0, full=3.0)))
+    nest.appraise(experience(reward=4.0, key=2))  # usual 4, usual distance 4
+    nest.appraise(experience(reward=-5.0, action=1))  # 9 below; that makes the usual distance 6.5
+    assert fear_of(nest, 0)[1].item() == pytest.approx((9 / 6.5 - 1) / 2)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12))
+def test_fear_is_the_share_of_harm_at_first(harms: list[bool]) -> None:
+    nest = frighten(FearConfig(step_size=1e-4), times=0)
+    for harm in harms:
+        nest.appraise(experience(reward=-1e9 if harm else 0.1, key=0, action=1))
+    assert float(fear_of(nest, 0)[1]) == pytest.approx(np.mean(harms), abs=2e-3)
 
 
 def test_fear_extinguishes_when_nothing_happens_any_more() -> None:
-    nest = frighten(FearConfig())
-    start = float(fear_of(nest, 0)[1])
-    for _ in range(30):
-        nest.appraise(experience(lss=0.0, key=0, next_key=1, action=1))
-    assert float(fear_of(nest, 0)[1]) < 0.01 * start
+    nest = frighten(FearConfig(), times=3)
+    assert float(fear_of(nest, 0)[1]) == 1.0
+    left = [pass_by(nest) for _ in range(100)]
+    assert left == sorted(left, reverse=True)
+    assert left[2] == pytest.approx(0.5, abs=0.05)  # as much good as bad
+    assert left[-1] < 0.002
+
+
+def test_harm_that_the_reward_holds_is_not_spread() -> None:
+    nest = system(AffectConfig(fear=FearConfig()))
+    for action in range(ACTIONS):
+        for _ in range(100):
+            nest.appraise(experience(reward=0.1, key=2, next_key=3))
+        nest.appraise(experience(reward=-50.0, key=0, next_key=1, action=action, terminated=True))
+    assert fear_of(nest, 0).tolist() == [1.0] * ACTIONS
+    nest.appraise(experience(reward=0.1, key=3, next_key=0, action=2, next_values=[0.0] * 3))
+    assert fear_of(nest, 3)[2] == 0.0
+
+
+def endanger(config: FearConfig) -> AffectSystem:
+    """Let what is at stake be 1, and let action 0 of state 0 be dangerous."""
+    nest = system(AffectConfig(fear=config))
+    nest.appraise(experience(reward=0.0, target=1.0, key=0, next_key=1, danger=1.0))
+    return nest
+
+
+@pytest.mark.parametrize(
+    ("next_values", "ahead"),
+    [
+        ([1.0, 0.9, 0.2], 0.25),  # going round gives up 0.1, and the price of a fear of 1 is 0.4
+        ([1.0, 0.2, 0.5], 1.0),  # going round gives up 0.5, so the danger is met
+        ([0.3, 0.7, 0.2], 0.0),  # nobody wanted to go there anyway
+        (None, 0.0),  # as if all were worth the same
+    ],
+)
+def test_declared_danger_spreads_at_the_price_of_going_round(
+    next_values: list[float] | None, ahead: float
+) -> None:
+    nest = endanger(FearConfig(declared=True, caution=0.4, discount=0.5))
+    assert fear_of(nest, 0).tolist() == [1.0, 0.0, 0.0]
+    told = experience(target=1.0, key=3, next_key=0, action=2, danger=0.0, next_values=next_values)
+    nest.appraise(told)
+    assert fear_of(nest, 3).tolist() == pytest.approx([0.0, 0.0, 0.5 * ahead])
+    over = endanger(FearConfig(declared=True, caution=0.4, discount=0.5))
+    over.appraise(told._replace(terminated=torch.tensor([True])))
+    assert not fear_of(over, 3).any()
+
+
+def test_fear_of_what_was_not_declared_is_left_to_those_who_do_not_listen() -> None:
+    deaf, listening = frighten(FearConfig()), frighten(FearConfig(declared=True))
+    for nest in (deaf, listening):
+        nest.appraise(experience(reward=-50.0, key=3, action=2, danger=0.0))
+        nest.appraise(experience(reward=0.1, key=1, action=2, danger=1.0))
+    assert fear_of(deaf, 3)[2] > 0.5
+    assert fear_of(deaf, 1)[2] == 0
+    assert fear_of(listening, 3)[2] == 0
+    assert fear_of(listening, 1)[2] == 1
+
+
+def test_values_less_priced_fear_are_what_a_penalty_would_have_taught() -> None:
+    """Value iteration without and with a penalty on dangers, which end the episode; fear adds the difference."""
+    rng = np.random.default_rng(0)
+    discount, price = 0.9, 0.6
+    for _ in range(5):
+        following = rng.integers(0, STATES, (STATES, ACTIONS))
+        reward = rng.uniform(-0.1, 0.3, (STATES, ACTIONS))
+        danger = rng.random((STATES, ACTIONS)) < 0.3
+        danger[:, rng.integers(ACTIONS)] = False
+        plain, careful = np.zeros((2, STATES, ACTIONS))
+        for _ in range(300):
+            plain = reward + discount * ~danger * plain.max(1)[following]
+            careful = reward - price * danger + discount * ~danger * careful.max(1)[following]
+        nest = system(AffectConfig(fear=FearConfig(declared=True, caution=price, discount=discount)))
+        for _ in range(150):
+            for state, action in np.ndindex(STATES, ACTIONS):
+                nest.appraise(
+                    experience(
+                        target=1.0, reward=float(reward[state, action]), key=state, action=action,
+                        next_key=int(following[state, action]), terminated=bool(danger[state, action]),
+                        danger=float(danger[state, action]),
+                        next_values=plain[following[state, action]].tolist(),
+                    )
+                )  # fmt: skip
+        lowered = nest.level("fear").memory.M[0].T.numpy() * price
+        np.testing.assert_allclose(plain - lowered, careful, atol=2e-3)
+        assert (lowered > 0.01).any()
+
+
+class FearLoop:
+    """Fear as nested loops of plain numbers, for one member."""
+
+    def __init__(self, config: FearConfig) -> None:
+        self.config = config
+        self.H, self.u = np.zeros((2, STATES, ACTIONS))
+        self.usual = self.scale = self.size = self.unit = self.stake = 0.0
+        self.errors, self.targets, self.n = 0.0, 0.0, 0
+
+    def see(
+        self, s: int, a: int, n: int, r: float, lss: float, y: float, end: bool, d: float, Q: list[float]
+    ) -> None:
+        rate = max(0.01, 1 / (self.n + 1))
+        self.errors += rate * (abs(lss) - self.errors)
+        self.targets += rate * (abs(y) - self.targets)
+        self.scale += rate * (abs(r - self.usual) - self.scale)
+        self.size += rate * (abs(r) - self.size)
+        c = (self.usual - r) / max(self.scale, 0.05 * self.size)
+        c = min(max((c - self.config.onset) / (self.config.full - self.config.onset), 0), 1)
+        self.usual += rate * (r - self.usual)
+        self.n += 1
+        if self.config.declared:
+            price = self.config.caution * max(self.errors, 0.05 * self.targets, self.targets)
+            ahead = min(self.H[n, b] + (max(Q) - Q[b]) / price for b in range(ACTIONS))
+            c = d + (1 - d) * self.config.discount * (0 if end else min(ahead, 1))
+        self.u[s, a] += self.config.step_size * (1 - self.u[s, a])
+        self.H[s, a] += self.config.step_size / self.u[s, a] * (c - self.H[s, a])
+
+
+def test_fear_is_what_loops_compute_and_a_member_is_a_single_run() -> None:
+    configs = [
+        FearConfig(),
+        FearConfig(declared=True, step_size=0.3),
+        FearConfig(declared=True, caution=2.0, discount=0.7),
+        FearConfig(onset=0.5, full=1.0, step_size=0.01),
+    ]
+    rng = np.random.default_rng(1)
+    together = system([AffectConfig(fear=one) for one in configs], len(configs))
+    alone = [system(AffectConfig(fear=one)) for one in configs]
+    loops = [FearLoop(one) for one in configs]
+    for _ in range(400):
+        s, n, a = int(rng.integers(STATES)), int(rng.integers(STATES)), int(rng.integers(ACTIONS))
+        r, lss, y = rng.normal(size=3).astype(np.float32).tolist()
+        end, d = bool(rng.random() < 0.1), float(rng.random() < 0.2)
+        Q = rng.normal(size=ACTIONS).astype(np.float32).tolist()
+        told = {"lss": lss, "target": y, "key": s, "next_key": n, "action": a, "terminated": end}
+        told |= {"reward": r, "danger": d, "next_values": Q}
+        together.appraise(experience(population=len(configs), **told))
+        for nest, loop in zip(alone, loops, strict=True):
+            nest.appraise(experience(**told))
+            loop.see(s, a, n, r, lss, y, end, d, Q)
+    held = together.level("fear").memory.M
+    for i, (nest, loop) in enumerate(zip(alone, loops, strict=True)):
+        np.testing.assert_allclose(held[i].T.numpy(), loop.H, atol=1e-5)
+        assert torch.equal(held[i], nest.level("fear").memory.M[0])
+        assert 0 < held[i].min() < held[i].max() <= 1
 
 
 def test_fear_changes_the_greedy_choice_and_what_is_explored() -> None:
-    drive = frighten(FearConfig(caution=4.0, avoidance=1.0), times=20).modulate(torch.tensor([0]))
+    drive = frighten(FearConfig(caution=4.0, avoidance=0.8), times=20).modulate(torch.tensor([0]))
     assert drive.bias is not None
     assert drive.avoidance is not None
-    assert drive.bias[0].argmin() == 1
-    assert drive.bias[0, 1] < 0
-    assert drive.avoidance[0].tolist() == pytest.approx(
-        [0.0, float(fear_of(frighten(FearConfig(), 20), 0)[1]), 0.0]
-    )
+    assert drive.bias[0].tolist() == pytest.approx([0.0, -4.0, 0.0])  # what is at stake is 1
+    assert drive.avoidance[0].tolist() == pytest.approx([0.0, 0.8, 0.0])
+
+
+def test_fear_that_learns_nothing_does_nothing() -> None:
+    nest = frighten(FearConfig(caution=4.0, step_size=0.0, step_gain=3.0), times=20)
+    drive = nest.modulate(torch.tensor([0]))
+    assert drive.bias is not None
+    assert drive.avoidance is not None
+    assert not drive.bias.any()
+    assert not drive.avoidance.any()
+    assert nest.signals["step_factor"].item() == 1
 
 
 def test_ordinary_noise_hardly_frightens() -> None:
@@ -203,6 +363,13 @@ def test_ordinary_noise_hardly_frightens() -> None:
     for _ in range(1000):
         nest.appraise(experience(lss=torch.randn(64, generator=g), population=64))
     assert float(nest.level("fear").memory.M.max(-1).values.max(-1).values.mean()) < 0.1
+
+
+def test_a_reward_that_never_changes_frightens_nobody() -> None:
+    nest = system(AffectConfig(fear=FearConfig()))
+    for _ in range(500):
+        nest.appraise(experience(reward=-0.1))
+    assert not nest.level("fear").memory.M.any()
 
 
 # ---------------------------------------------------------------- anger
@@ -562,7 +729,7 @@ def test_configuration_round_trips_and_names_what_is_wrong() -> None:
     [
         (SurpriseConfig, "decay", 0.0), (SurpriseConfig, "floor", -1.0), (SurpriseConfig, "limit", float("nan")),
         (ArousalConfig, "threshold", 0.0), (ArousalConfig, "step_gain", -2.0), (FearConfig, "full", 1.0),
-        (FearConfig, "discount", 1.0), (FearConfig, "avoidance", 1.1), (AngerConfig, "cap", 0),
+        (FearConfig, "discount", 1.1), (FearConfig, "avoidance", 1.1), (AngerConfig, "cap", 0),
         (AngerConfig, "persistence", -0.1), (AngerConfig, "rate", "fast"), (MoodConfig, "period", 2.5),
         (MoodConfig, "step_size", 0.0), (TemperamentConfig, "initial", 2.0), (RecallConfig, "slots", 0),
         (RecallConfig, "mood_gain", 1.5),

@@ -394,8 +394,8 @@ def test_feelings_make_salient_only_those_who_have_them() -> None:
     both, alone = make([fearless, fearful], 2), make(fearless)
     for t in range(60):
         lss = -20.0 if t == 50 else 0.1
-        both.appraise(step(2, lss=lss))
-        alone.appraise(step(lss=lss))
+        both.appraise(step(2, lss=lss, reward=lss))
+        alone.appraise(step(lss=lss, reward=lss))
     assert both.signals["fear"][0] == 0
     assert both.signals["fear"][1] > 0
     assert both.signals["salience"][0] == alone.signals["salience"][0]

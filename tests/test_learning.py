@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emotional_ed.affect import AffectConfig
+from emotional_ed.affect import AffectConfig, FearConfig
 from emotional_ed.agents import EmotionalQ
 
 
@@ -57,3 +57,32 @@ def test_fear_is_unlearned_when_the_threat_has_vanished() -> None:
     rows = model.episodes
     late = rows[(rows["episode"] >= 500) & (rows["episode"] < 600)]
     assert late["return"].mean() > 0.5
+
+
+@pytest.mark.slow
+def test_fear_keeps_off_thin_ice_and_takes_the_way_round() -> None:
+    """The reward says nothing of the ice: all that is known of it is what was declared."""
+    fear = FearConfig(declared=True, caution=1.4, step_size=0.33)
+    model = EmotionalQ(
+        "EmotionalED/SilentCatastrophe-v0", [AffectConfig(), AffectConfig(fear=fear)] * 15, population=30,
+        seed=500, step_size=0.44, exploration=0.02, discount=0.97, listens=True,
+    ).learn(5000)  # fmt: skip
+    before = model.catastrophes.copy()
+    model.learn(3000)
+    plain, afraid = ((model.catastrophes - before)[i::2].mean() / 3 for i in (0, 1))
+    assert plain > 80  # a thousand steps
+    assert afraid < 15
+    late = model.episodes[(model.episodes["step"] > 5000) & (model.episodes["member"] % 2 == 1)]
+    assert np.median(late["return"]) > 0.8  # round the ice 0.85
+
+
+@pytest.mark.slow
+def test_fear_of_the_next_step_outlives_what_values_forget() -> None:
+    """The predator is in the reward, but values with a constant step size follow the latest outcomes."""
+    model = EmotionalQ(
+        "EmotionalED/Predator-v0", [AffectConfig(), AffectConfig(fear=FearConfig(caution=1.0))] * 20,
+        population=40, seed=500, step_size=0.2, exploration=0.01, discount=0.97,
+    ).learn(12_000)  # fmt: skip
+    rows = model.episodes
+    plain, afraid = (rows["return"][rows["member"] % 2 == i].mean() for i in (0, 1))
+    assert afraid > plain + 0.02

@@ -303,6 +303,21 @@ def test_recall_judges_memories_by_the_critics_own_surprise(critic: RuleConfig) 
     assert differ > 10
 
 
+@pytest.mark.parametrize("env", [REGIMES, "CartPole-v1"])
+def test_what_every_memory_holds_of_a_step_is_what_its_critic_reads_there(env: str) -> None:
+    model = EmotionalQ(env, recalling(**FORGETFUL), population=4, seed=0).learn(120)
+    mind, (key, following) = model.mind, (torch.tensor([0, 3, 5, 8]), torch.tensor([1, 3, 6, 2]))
+    if mind.features.active > 1:
+        key, following = (one[:, None] + torch.arange(mind.features.active) for one in (key, following))
+    model.value.M.copy_(torch.randn(model.value.M.shape, generator=torch.Generator().manual_seed(0)))
+    action, used = torch.tensor([0, 1, 1, 0]), 2
+    held, best = mind._held_in_slots(key, action, following, used)
+    for slot in range(used):
+        values = mind.critic.read(key + slot * mind.place.keys)
+        assert torch.equal(held[:, slot], values.gather(-1, action[:, None]).squeeze(-1))
+        assert torch.equal(best[:, slot], mind.critic.read(following + slot * mind.place.keys).amax(-1))
+
+
 def test_episodes_that_are_cut_off_leave_nothing_behind() -> None:
     level0 = LevelZero(policy=StickyConfig(repeat=0.9), sleep=SleepConfig(draw="n-step"))
     model = agent(REGIMES, level0=level0).learn(7)

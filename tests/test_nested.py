@@ -79,6 +79,27 @@ def test_event_clock_fires_with_its_event() -> None:
         system.step({"x": torch.ones(2)})
 
 
+class Idler(Counter):
+    """Does nothing where nobody is due, and says so."""
+
+    idles = True
+
+
+@pytest.mark.parametrize(("kind", "updates"), [(Counter, 3), (Idler, 1)])
+def test_a_level_that_idles_is_left_alone_while_its_event_happens_to_nobody(
+    kind: type[Counter], updates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level, seen = kind("end", Clock(event="episode_end"), 2), []
+    monkeypatch.setattr(kind, "update", lambda self, signals, due: seen.append(due.tolist()))
+    system = NestedSystem([level], 2)
+    for ended in ([False, False], [False, True], [False, False]):
+        system.step({"x": torch.ones(2)}, events={"episode_end": torch.tensor(ended)})
+    assert len(seen) == updates
+    assert system.update_counts()["end"].tolist() == [0, 1]
+    assert system.ticks.since[0].tolist() == [3, 1]
+    assert level.total.tolist() == [3, 3]  # it has observed every step
+
+
 def test_order_is_by_frequency_then_dependency() -> None:
     value = Counter("value", Clock(period=1), after=("fear", "anger"))
     fear = Counter("fear", Clock(period=1), after=("surprise",))

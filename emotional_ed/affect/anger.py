@@ -13,7 +13,7 @@ from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, co
 from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.surprise import Surprise
 from emotional_ed.checks import require_int, require_range
-from emotional_ed.memory import AssociativeMemory, share_per_feature
+from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Signals
 
 
@@ -81,6 +81,10 @@ class Anger(Channel):
     rate: Tensor
     persistence: Tensor
     step_gain: Tensor
+    most: Tensor
+    lowest: Tensor
+    zero: Tensor
+    one: Tensor
 
     name = "anger"
     Config = AngerConfig
@@ -93,33 +97,48 @@ class Anger(Channel):
         self.remember("pushes", "level")
         self.register_buffer("persist", torch.zeros(population, dtype=torch.bool))
         self.register_buffer("action", torch.zeros(population, dtype=torch.int64))
+        self.register_buffer("most", self.persistence * self.cap, persistent=False)
+        self.register_buffer("lowest", -self.pain, persistent=False)
+        self.register_buffer("zero", torch.zeros(population), persistent=False)
+        self.register_buffer("one", torch.ones(population), persistent=False)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Notice a block or a breakthrough, learn from it, and decide whether to push again."""
-        action, moved, done = signals["action"], signals["moved"], signals["done"]
-        key, chosen = signals["key"], signals["chosen"]
-        efficacy = self.memory.read(key).gather(-1, action[:, None]).squeeze(-1)  # [P]
-        pushing = (self.pushes > 0) & (action == self.action)
+        if due is None and self._is_quiet(signals["moved"]):
+            self._calm_down(signals)
+            return
+        action, moved, zero = signals["action"], signals["moved"], self.zero
+        entry = self.memory.entry(signals["key"], action)
+        efficacy = entry.held  # [P]
+        pushing = self.pushes.to(torch.bool) & (action == self.action)
         known = cast(Surprise, self.setting.levels["surprise"]).standardiser.count > _KNOWN
-        ordinary = known & (signals["surprise"] > -self.pain)
-        blocked = ~moved & ~done & ordinary & (signals["greedy"] | pushing)
-        pushes = torch.where(pushing, self.pushes + 1, 1.0) * blocked
-        persist = blocked & (pushes < self.persistence * self.cap * efficacy)
+        ordinary = known & (signals["surprise"] > self.lowest)
+        blocked = (signals["greedy"] | pushing) & ordinary & ~(moved | signals["done"])
+        pushes = torch.where(blocked, torch.where(pushing, self.pushes, zero).add_(self.one), zero)
+        persist = blocked & (pushes < self.most * efficacy)
         through = pushing & moved
-        learned = through | (blocked & ~persist)
-        mask = chosen & (learned if due is None else learned & due)[:, None]
-        share = share_per_feature(self.memory.M, self.step_size, key)
-        self.memory.write(key, through.to(efficacy.dtype)[:, None].expand(*chosen.shape), share, mask)
-        level = self.level + self.rate * (blocked * efficacy - self.level)
+        learned = through | (blocked ^ persist)  # what is pushed again was blocked
+        entry.take_up(through.to(efficacy.dtype), self.step_size, learned if due is None else learned & due)
+        level = torch.where(blocked, efficacy, zero).sub_(self.level).mul_(self.rate).add_(self.level)
         commit(self.level, level, due)
         commit(self.pushes, pushes, due)
         commit(self.action, action, due)
         commit(self.persist, persist, due)
         signals["anger"] = level
 
+    def _is_quiet(self, moved: Tensor) -> bool:
+        """Return whether nobody is blocked or was pushing; False on a GPU, which looking would make wait."""
+        return moved.device.type == "cpu" and bool(moved.all()) and not bool(self.pushes.any())
+
+    def _calm_down(self, signals: Signals) -> None:
+        """Do what is left to `update` where nobody is blocked or was pushing."""
+        self.level.sub_(self.level * self.rate)
+        self.action.copy_(signals["action"])
+        signals["anger"] = self.level.clone()
+
     def bend_step(self, signals: Signals) -> Tensor:
         """Learn slower, or faster, while angry."""
-        return 1 + self.step_gain * signals["anger"]
+        return (self.step_gain * signals["anger"]).add_(self.one)
 
     def cut_episode(self) -> None:
         """Stop pushing."""
@@ -129,7 +148,7 @@ class Anger(Channel):
     def limit(self, members: Tensor, key: Tensor, action: Tensor) -> Tensor:
         """Return how many pushes [n] members [n] would make in states `key` [n] or [n, T] by `action` [n]."""
         held = self.memory.M[members[:, None], action[:, None], key.reshape(len(key), -1)]  # [n, T]
-        return (self.persistence * self.cap * self.present)[members] * held.sum(-1)
+        return (self.most * self.present)[members] * held.sum(-1)
 
     def modulate(self, key: Tensor) -> Drive:
         """Repeat the blocked action while it is worth it."""

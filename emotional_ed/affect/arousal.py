@@ -56,6 +56,9 @@ class Arousal(Channel):
     threshold: Tensor
     step_gain: Tensor
     exploration_gain: Tensor
+    zero: Tensor
+    cap: Tensor
+    one: Tensor
 
     name = "arousal"
     Config = ArousalConfig
@@ -63,20 +66,31 @@ class Arousal(Channel):
     def start(self, configs: Sequence[ArousalConfig]) -> None:
         """Start calm."""
         self.remember("up", "down", "level")
+        self.register_buffer("zero", torch.zeros(len(configs)), persistent=False)
+        self.register_buffer("one", torch.ones(len(configs)), persistent=False)
+        self.register_buffer("cap", 2 * self.threshold, persistent=False)
+        self.explores = any(config.exploration_gain != 0 for config in configs)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Add this step's surprise to the two sums."""
-        z, cap = signals["surprise"], 2 * self.threshold
-        commit(self.up, torch.minimum((self.up + z - self.allowance).clamp_min(0), cap), due)
-        commit(self.down, torch.minimum((self.down - z - self.allowance).clamp_min(0), cap), due)
-        level = ((torch.maximum(self.up, self.down) - self.threshold) / self.threshold).clamp(0, 1)
+        z, up, down = signals["surprise"], self.up, self.down
+        if due is not None:
+            up, down = up.clone(), down.clone()
+        up.add_(z).sub_(self.allowance).clamp_(self.zero, self.cap)
+        down.sub_(z).sub_(self.allowance).clamp_(self.zero, self.cap)
+        if due is not None:
+            commit(self.up, up, due)
+            commit(self.down, down, due)
+        level = torch.maximum(self.up, self.down).sub_(self.threshold).div_(self.threshold).clamp_(0, 1)
         commit(self.level, level, due)
         signals["arousal"] = level
 
     def bend_step(self, signals: Signals) -> Tensor:
         """Learn faster, or slower, while aroused."""
-        return 1 + self.step_gain * signals["arousal"]
+        return (self.step_gain * signals["arousal"]).add_(self.one)
 
-    def modulate(self, key: Tensor) -> Drive:
+    def modulate(self, key: Tensor) -> Drive | None:
         """Explore more, or less, while aroused."""
-        return Drive(exploration=1 + self.exploration_gain * self.level)
+        if not self.explores:
+            return None
+        return Drive(exploration=(self.exploration_gain * self.level).add_(self.one))

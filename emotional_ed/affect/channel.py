@@ -161,9 +161,12 @@ def stack(configs: Sequence[Any], field: str) -> Tensor:
 
 def commit(buffer: Tensor, new: Tensor, due: Tensor | None) -> None:
     """Store `new` in `buffer` [P, ...] for the members that are due (None: all)."""
-    if due is not None:
-        new = torch.where(due.view(-1, *[1] * (buffer.ndim - 1)), new, buffer)
-    buffer.copy_(new)
+    if due is None:
+        buffer.copy_(new)
+    elif new.dtype == buffer.dtype:
+        torch.where(due.view(-1, *[1] * (buffer.ndim - 1)), new, buffer, out=buffer)
+    else:
+        buffer.copy_(torch.where(due.view(-1, *[1] * (buffer.ndim - 1)), new, buffer))
 
 
 def same_for_all(configs: Sequence[Any], field: str) -> Any:

@@ -43,7 +43,7 @@ class AffectConfig:
     arousal: ArousalConfig | None = None
     """Level 1: evidence that the world has changed."""
     fear: FearConfig | None = None
-    """Level 1: memory of where bad surprises came from."""
+    """Level 1: memory of the harm behind each action."""
     anger: AngerConfig | None = None
     """Level 1: persistence when blocked."""
     regret: RegretConfig | None = None

@@ -1,4 +1,4 @@
-"""Fear: a learned memory of where bad surprises came from."""
+"""Fear: a learned memory of the harm behind an action, spread and priced only where the reward omits it."""
 
 from __future__ import annotations
 
@@ -13,65 +13,72 @@ from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, co
 from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.surprise import Standardiser, Surprise, SurpriseConfig
 from emotional_ed.checks import require_range
-from emotional_ed.memory import AssociativeMemory, share_per_feature
+from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Signals
+
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True)
 class FearConfig(ChannelConfig):
-    """What frightens, how fear spreads and fades, and what it does."""
+    """What frightens, how fast that is learned and unlearned, and what it does."""
 
     onset: float = 1.5
-    """Negative standardised surprise at which fear begins, >= 0."""
+    """How far below what is usual a reward begins to frighten, in units of its usual distance, >= 0."""
     full: float = 3.0
-    """Negative standardised surprise that frightens fully, > onset."""
-    step_size: float = 0.2
-    """Share of the gap that one write closes, in [0, 1]; extinction is as fast as acquisition."""
-    discount: float = 0.7
-    """How much of the fear of an unavoidable future is felt one step earlier, in [0, 1)."""
-    caution: float = 0.1
+    """How far below it frightens fully, > onset."""
+    step_size: float = 0.05
+    """Weight of the latest experience with a well-known action, in [0, 1]; before that fear is a mean."""
+    discount: float = 0.97
+    """How much of a declared danger is felt one step earlier, in [0, 1]; harm in the reward is not spread."""
+    caution: float = 0.3
     """Values are lowered by caution * fear * what is at stake before the greedy choice, in [0, 1e6]."""
     avoidance: float = 0.9
     """Random actions are drawn with weight 1 - avoidance * fear, in [0, 1]."""
     step_gain: float = 0.0
     """Step size is multiplied by 1 + step_gain * fear; in [-1, 1e6]."""
-    painful: float = 0.0
-    """How much a bad reward frightens although it was expected, in [0, 1]."""
     declared: bool = False
-    """Whether a danger that the environment declares frightens too, if the agent was told to listen."""
+    """Whether a danger that the environment declares is what is feared, if the agent was told to listen."""
 
     def __post_init__(self) -> None:
         require_range("FearConfig.onset", self.onset, 0)
         require_range("FearConfig.full", self.full, self.onset, low_open=True)
         require_range("FearConfig.step_size", self.step_size, 0, 1)
-        require_range("FearConfig.discount", self.discount, 0, 1, high_open=True)
+        require_range("FearConfig.discount", self.discount, 0, 1)
         require_range("FearConfig.caution", self.caution, 0, LARGEST_GAIN)
         require_range("FearConfig.avoidance", self.avoidance, 0, 1)
         require_range("FearConfig.step_gain", self.step_gain, -1, LARGEST_GAIN)
-        require_range("FearConfig.painful", self.painful, 0, 1)
         if not isinstance(self.declared, bool):
             raise ValueError(f"FearConfig.declared: got {self.declared!r}, expected True or False")
 
 
 @final
 class Fear(Channel):
-    """Every step: H(s, a) in [0, 1], how bad a surprise lies behind an action, with its own memory.
+    """Every step: H(s, a) in [0, 1], how much harm lies behind an action, with its own memory.
 
     Equation:
-        c = clip((-z - onset)/(full - onset), 0, 1), or more:
-            painful times the same of the standardised reward, and 1 where a danger was declared
-        H(s, a) += step_size (c + (1 - c) discount min_a' H(s', a') - H(s, a))
+        c = clip((-z - onset)/(full - onset), 0, 1),  z = (r - usual r) in units of its usual size;
+            or the danger that the environment declares
+        ahead = min_a' [H(s', a') + (max_b Q(s', b) - Q(s', a'))/price]  of declared dangers, 0 of others
+        u(s, a) += step_size (1 - u(s, a))
+        H(s, a) += step_size/u(s, a) (c + (1 - c) discount ahead - H(s, a))
 
-        score Q(s, a) - caution worth H(s, a);  worth = max(unit of surprise, typical |target|)
+        score Q(s, a) - price H(s, a);  price = caution max(unit of surprise, typical |target|)
 
-    Nothing bad and nothing feared ahead gives the target 0: fear extinguishes. It is no function of Q, so
-    it can change the greedy choice.
+    H is a mean at first, so one harm is believed at once and outweighed by as many harmless steps; later it
+    is a running mean, so fear extinguishes. Harm that the reward holds is in Q along all of the way: it is
+    feared in the step itself only, of which Q remembers little more than the latest outcomes. A declared
+    danger is in no reward: fear of it spreads along the way that is then best. There, what lies ahead is
+    either feared, or it costs what going round gives up. So where dangers end the episode Q - price H
+    becomes what Q-learning would hold if each of them cost its price.
 
-    Source: Lipton et al. (2016), arXiv 1611.01211 (intrinsic fear), here without access to the threat.
-    When it does harm: where the way to the best outcome leads past a danger that Q already prices in.
+    Reference:
+        Sutton and Barto, exercise 2.7 (a running mean without initial bias); Lipton et al. (2016), arXiv
+        1611.01211 (intrinsic fear), here without access to the threat.
+    When it does harm: where bad luck belongs to the best way, and caution is so large that it is not gone.
 
     Shapes:
-        memory.M: [P, A, K].
+        memory.M: [P, A, K], H; known.M: [P, A, K], u.
     """
 
     onset: Tensor
@@ -81,11 +88,9 @@ class Fear(Channel):
     caution: Tensor
     avoidance: Tensor
     step_gain: Tensor
-
     declared: Tensor
-    painful: Tensor
     usual: Tensor
-    seen: Tensor
+    certain: Tensor
 
     name = "fear"
     Config = FearConfig
@@ -95,46 +100,63 @@ class Fear(Channel):
         """Start without fear."""
         population, actions, keys, _, _ = self.setting
         self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad")
-        self.hurts = any(config.painful > 0 for config in configs)
-        self.rewards = Standardiser([SurpriseConfig()] * population)
-        self.remember("usual", "seen")
+        self.known = AssociativeMemory(actions, keys, batch=(population,), solver="grad")
+        self.rewards = Standardiser([SurpriseConfig(limit=1000)] * population)
+        self.remember("usual")
+        self.register_buffer("certain", torch.ones(population), persistent=False)
         self.listens = any(config.declared for config in configs)
         """Whether a declared danger is wanted at all."""
+        self.hurries = any(config.step_gain != 0 for config in configs)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
-        """Write this step's danger, and let the fear that was felt act on the step size."""
-        bad = ((-signals["surprise"] - self.onset) / (self.full - self.onset)).clamp(0, 1)
-        if self.hurts:
-            bad = torch.maximum(bad, self.painful * self._pain(signals["reward"], due))
+        """Write this step's harm, and let the fear that was felt act on the step size."""
+        target = self._harm(signals["reward"], due)
         if self.listens and "danger" in signals:
-            bad = torch.maximum(bad, self.declared * signals["danger"])
-        ahead = (
-            self.memory.read(signals["next_key"]).clamp(0, 1).amin(-1).masked_fill(signals["terminated"], 0)
-        )
-        target = bad + (1 - bad) * self.discount * ahead  # [P]
-        chosen = signals["chosen"]  # [P, A] bool
-        mask = chosen if due is None else chosen & due[:, None]
-        share = share_per_feature(self.memory.M, self.step_size, signals["key"])
-        lss = self.memory.write(signals["key"], target[:, None].expand_as(chosen), share, mask)
-        felt = target - lss.gather(-1, signals["action"][:, None]).squeeze(-1)
-        signals["fear"] = felt + self.step_size * (target - felt)
+            target = torch.where(self.declared > 0, self._declared_harm(signals), target)
+        here = self.memory.entry(signals["key"], signals["action"])
+        step = self._rate(signals, due)
+        lss = here.take_up(target, step, due)
+        felt = target - lss
+        signals["fear"] = felt + step * lss
         signals["fear_felt"] = felt
 
-    def _pain(self, reward: Tensor, due: Tensor | None) -> Tensor:
+    def _rate(self, signals: Signals, due: Tensor | None) -> Tensor:
+        """Become better acquainted with the action, and return the weight of this experience, [P]."""
+        known = self.known.entry(signals["key"], signals["action"])  # u before
+        strange = known.take_up(self.certain, self.step_size, due)
+        u = known.held + self.step_size * strange
+        return self.step_size / torch.maximum(u, self.step_size).clamp_(_TINY, 1)
+
+    def _harm(self, reward: Tensor, due: Tensor | None) -> Tensor:
         """Return how bad a reward is beside what is usual, [P] in [0, 1]."""
-        z = self.rewards.standardise(reward - self.usual, reward, due)
-        rate = torch.maximum(self.rewards.decay, 1 / (self.seen + 1))
-        commit(self.usual, self.usual + rate * (reward - self.usual), due)
-        commit(self.seen, self.seen + 1, due)
+        error = reward - self.usual
+        rate = torch.maximum(self.rewards.decay, 1 / (self.rewards.count + 1))
+        z = self.rewards.standardise(error, reward, due)
+        commit(self.usual, self.usual + rate * error, due)
         return ((-z - self.onset) / (self.full - self.onset)).clamp(0, 1)
 
-    def bend_step(self, signals: Signals) -> Tensor:
+    def _declared_harm(self, signals: Signals) -> Tensor:
+        """Return the declared danger and what of the next state's is felt already, [P] in [0, 1]."""
+        fear = self.memory.read(signals["next_key"]).clamp(0, 1)  # [P, A]
+        values = signals.get("next_values")
+        if values is not None:
+            fear = fear + (values.amax(-1, keepdim=True) - values) / self._price.clamp_min(_TINY)
+        ahead = fear.amin(-1).clamp(0, 1).masked_fill(signals["terminated"], 0)
+        danger = signals["danger"].to(ahead.dtype)
+        return danger + (1 - danger) * self.discount * ahead
+
+    @property
+    def _price(self) -> Tensor:
+        """What a fear of 1 costs, in units of value, [P, 1]."""
+        return (self.caution * cast(Surprise, self.setting.levels["surprise"]).worth)[:, None]
+
+    def bend_step(self, signals: Signals) -> Tensor | None:
         """Learn faster, or slower, where it was feared."""
+        if not self.hurries:
+            return None
         return 1 + self.step_gain * signals["fear_felt"]
 
     def modulate(self, key: Tensor) -> Drive:
         """Lower the values of feared actions and draw them less often at random."""
         fear = self.memory.read(key).clamp(0, 1)  # [P, A]; overlapping features may add up to more
-        worth = cast(Surprise, self.setting.levels["surprise"]).worth
-        caution = (self.caution * worth)[:, None]
-        return Drive(bias=-(caution * fear), avoidance=self.avoidance[:, None] * fear)
+        return Drive(bias=-(self._price * fear), avoidance=self.avoidance[:, None] * fear)

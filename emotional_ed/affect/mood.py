@@ -63,6 +63,7 @@ class Mood(Channel):
     exploration_gain: Tensor
 
     one: Tensor
+    ones: Tensor
     period: Tensor
 
     name = "mood"
@@ -79,6 +80,7 @@ class Mood(Channel):
         self.register_buffer("M", self.temperament.M.clone())
         self.remember("total")
         self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
+        self.register_buffer("ones", torch.ones(len(configs)), persistent=False)
 
     @property
     def temperament(self) -> Temperament:
@@ -88,8 +90,8 @@ class Mood(Channel):
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Add this step's surprise to the period's sum."""
         z = signals["surprise"]
-        self.total += z if active is None else z * active
-        signals["mood"] = self.M[:, 0, 0].clone()
+        self.total.add_(z if active is None else z * active)
+        signals["mood"] = self.M.view(-1).clone()
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Write the mean surprise of the period."""
@@ -100,8 +102,8 @@ class Mood(Channel):
             anchor=self.temperament.M, mask=due, out=self.M,
         )  # fmt: skip
         self.total.mul_(0) if due is None else self.total.masked_fill_(due, 0)
-        signals["mood"] = self.M[:, 0, 0].clone()
+        signals["mood"] = self.M.view(-1).clone()
 
     def modulate(self, key: Tensor) -> Drive:
         """Explore more in a bad mood."""
-        return Drive(exploration=1 - self.exploration_gain * self.M[:, 0, 0])
+        return Drive(exploration=torch.sub(self.ones, self.exploration_gain * self.M.view(-1)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, ChannelConfig, commit
+from emotional_ed.affect.channel import Channel, ChannelConfig
 from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.nested import Clock, Signals
 
 _TINY = 1e-30
+_NEVER = -1e30  # log posterior of a memory that is not there
 _SCATTER = 2654435761  # spreads the numbers of episodes over [0, 2^32) (Knuth)
 
 
@@ -47,6 +48,53 @@ class RecallConfig(ChannelConfig):
         require_range("RecallConfig.floor", self.floor, 0, 1)
         require_choice("RecallConfig.cue", self.cue, ("displeasure", "chance"))
         require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
+
+
+class _Numbers(NamedTuple):
+    """What the configuration says, for the members that are judged, [n] each."""
+
+    threshold: Tensor
+    mood_gain: Tensor
+    decay: Tensor
+    floor: Tensor
+    limit: Tensor
+    reluctance: Tensor
+    """1 + reluctance."""
+    several: Tensor
+    """1 where there is room for several memories."""
+    chance: Tensor
+    """1 where chance is the cue."""
+
+
+@final
+class _Members:
+    """The members whose episode has ended: their rows are taken out, judged, and put back.
+
+    In a large population episodes end at almost every step, but few of them.
+    """
+
+    def __init__(self, due: Tensor | None) -> None:
+        rows = None if due is None else due.nonzero().squeeze(-1)
+        self.nobody = rows is not None and not len(rows)
+        self._rows = rows if due is None or rows is None or len(rows) < len(due) else None  # None: all
+
+    def of(self, whole: Tensor, axis: int = 0) -> Tensor:
+        """Return their part of `whole`."""
+        return whole if self._rows is None else whole.index_select(axis, self._rows)
+
+    def put(self, whole: Tensor, part: Tensor) -> None:
+        """Write their part into `whole` [P, ...]."""
+        if self._rows is None:
+            whole.copy_(part)
+        else:
+            whole.index_copy_(0, self._rows, part)
+
+    def clear(self, whole: Tensor) -> None:
+        """Set their part of `whole` [P, ...] to 0."""
+        if self._rows is None:
+            whole.zero_()
+        else:
+            whole.index_fill_(0, self._rows, 0)
 
 
 @final
@@ -100,6 +148,7 @@ class Recall(Channel):
     clock = Clock(event="episode_end")
     after = ("mood",)
     needs = ("mood",)
+    idles = True
 
     def start(self, configs: Sequence[RecallConfig]) -> None:
         """Start with one memory in use."""
@@ -107,7 +156,7 @@ class Recall(Channel):
         self.room = room
         self._in_use: int | None = None  # what the host knows about `used`
         self.register_load_state_dict_post_hook(_forget_count)  # type: ignore[no-untyped-call]
-        self.register_buffer("posterior", torch.full((population, room + 1), -1e30))
+        self.register_buffer("posterior", torch.full((population, room + 1), _NEVER))
         self.posterior[:, 0] = 0
         self.register_buffer("total", torch.zeros(population, room + 1))
         self.register_buffer("used", torch.zeros(population, room, dtype=torch.bool))
@@ -118,16 +167,20 @@ class Recall(Channel):
         self.remember("scale", "outcome", "episodes", "displeasure")
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
         self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
-        self.register_buffer("several", (number > 1).float(), persistent=False)
         self.register_buffer("index", torch.arange(room + 1), persistent=False)
+        self.register_buffer("is_blank", self.index == room, persistent=False)
         chance = torch.tensor([float(config.cue == "chance") for config in configs])
-        self.register_buffer("chance", chance, persistent=False)
         self.any_chance = bool(chance.any())
+        several = (number > 1).float()
+        self.all_several = bool(several.all())
+        named = {name: getattr(self, name) for name in _Numbers._fields[:-3]}
+        numbers = _Numbers(**named, reluctance=1 + self.reluctance, several=several, chance=chance)
+        self.register_buffer("numbers", torch.stack(numbers), persistent=False)  # in one, to be taken at once
 
     allowed: Tensor
-    several: Tensor
     index: Tensor
-    chance: Tensor
+    is_blank: Tensor
+    numbers: Tensor
 
     @property
     def in_use(self) -> int:
@@ -143,90 +196,104 @@ class Recall(Channel):
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Add up what each memory would have felt in this episode."""
-        felt = torch.cat([signals["slot_lss"], signals["reward"][:, None]], dim=-1)  # [P, S + 1]
-        self.total += felt if active is None else felt * active[:, None]
-        self.fresh.fill_(False)
+        felt = torch.cat([signals["slot_lss"], signals["reward"].unsqueeze(-1)], dim=-1)  # [P, S + 1]
+        self.total.add_(felt if active is None else felt * active[:, None])
+        self.fresh.zero_()
         signals["displeasure"] = self.displeasure * self.present
         signals["slot"] = self.slot.to(felt.dtype)
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Judge the episode, and recall another memory, or begin a new one, if that explains it better."""
-        z = self._standardise(due)
-        present = self.slot[:, None]
-        bounded = torch.minimum(z.abs(), self.limit[:, None])
-        cost = bounded * (z.abs() - bounded / 2)
+        who = _Members(due)
+        if who.nobody:
+            return
+        numbers = _Numbers(*who.of(self.numbers, 1).unbind(0))
+        total, slot = who.of(self.total), who.of(self.slot)
+        present = slot.unsqueeze(-1)
+        z = self._standardise(who, numbers, total, total.gather(-1, present).squeeze(-1))
+        size = z.abs()
+        bounded = torch.minimum(size, numbers.limit.unsqueeze(-1))
+        cost = bounded * (size - bounded / 2)
         own = cost.gather(-1, present)
-        pleased = (z.gather(-1, present) >= 0) & (self.index == self.room)
+        pleased = (z.gather(-1, present) >= 0) & self.is_blank
         cost = torch.where(pleased, torch.maximum(cost, own), cost)
-        known = self.used & self.allowed
-        possible = torch.cat([known, torch.ones_like(known[:, :1])], dim=-1)  # a blank one always is
-        score = torch.where(possible, self.posterior - cost, -1e30)
+        known = who.of(self.used) & who.of(self.allowed)
+        possible = torch.nn.functional.pad(known, (0, 1), value=True)  # a blank one always is
+        score = torch.where(possible, who.of(self.posterior) - cost, _NEVER)
         score = score - score.amax(-1, keepdim=True)
-        behind = self._behind(signals["mood"])
-        posterior = torch.where(possible, torch.maximum(score, -behind), -1e30)
-        self._switch(posterior, behind, due)
-        commit(self.total, torch.zeros_like(self.total), due)
+        behind = self._behind(numbers, who.of(signals["mood"]))
+        posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
+        self._switch(who, numbers, slot, posterior, behind)
+        who.clear(self.total)
 
-    def _standardise(self, due: Tensor | None) -> Tensor:
-        own, outcome = self.total.gather(-1, self.slot[:, None]).squeeze(-1), self.total[:, -1].abs()
-        unit = torch.maximum(self.scale, self.floor * self.outcome)
-        unit = torch.where(unit > 0, unit, own.abs())  # nothing has ever surprised: this sets the scale
-        size = torch.minimum(own.abs(), self.limit * unit)
-        rate = torch.maximum(self.decay, 1 / (self.episodes + 1))
-        commit(self.scale, self.scale + rate * (size - self.scale), due)
-        commit(self.outcome, self.outcome + rate * (outcome - self.outcome), due)
-        commit(self.episodes, self.episodes + 1, due)
-        return self.total / unit.clamp_min(_TINY)[:, None]
+    def _standardise(self, who: _Members, numbers: _Numbers, total: Tensor, own: Tensor) -> Tensor:
+        scale, usual, episodes = who.of(self.scale), who.of(self.outcome), who.of(self.episodes)
+        own, outcome = own.abs(), total[:, -1].abs()
+        unit = torch.maximum(scale, numbers.floor * usual)
+        unit = torch.where(unit > 0, unit, own)  # nothing has ever surprised: this sets the scale
+        size = torch.minimum(own, numbers.limit * unit)
+        number = episodes + 1
+        rate = torch.maximum(numbers.decay, number.reciprocal())
+        who.put(self.scale, scale + rate * (size - scale))
+        who.put(self.outcome, usual + rate * (outcome - usual))
+        who.put(self.episodes, number)
+        return total / unit.clamp_min(_TINY).unsqueeze(-1)
 
-    def _behind(self, mood: Tensor) -> Tensor:
-        """Return how far behind the present memory another can fall at most, [P, S + 1]."""
-        behind = (self.threshold * (1 + self.mood_gain * mood))[:, None].expand(-1, self.room)
-        return torch.cat([behind, behind[:, :1] * (1 + self.reluctance[:, None])], dim=-1)
+    def _behind(self, numbers: _Numbers, mood: Tensor) -> Tensor:
+        """Return how far behind the present memory another can fall at most, [n, S + 1]."""
+        behind = (numbers.threshold * (1 + numbers.mood_gain * mood)).unsqueeze(-1)
+        blank = behind * numbers.reluctance.unsqueeze(-1)
+        return torch.cat([behind.expand(-1, self.room), blank], dim=-1)
 
-    def _switch(self, posterior: Tensor, behind: Tensor, due: Tensor | None) -> None:
-        present = self.slot[:, None]
+    def _switch(
+        self, who: _Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, behind: Tensor
+    ) -> None:
         best = posterior.amax(-1, keepdim=True)
-        stay = (posterior.gather(-1, present) >= best).squeeze(-1)
+        stay = (posterior.gather(-1, slot.unsqueeze(-1)) >= best).squeeze(-1)
         if self.any_chance:
-            posterior, best, stay = self._by_chance(posterior, best, stay)
-        stay = stay | (self.several == 0)
-        if due is not None:
-            stay = stay | ~due
-        self.fresh.fill_(False)
+            posterior, best, stay = self._by_chance(who, numbers, slot, posterior, best, stay)
+        if not self.all_several:
+            stay = stay | (numbers.several == 0)
         if not bool(stay.all()):  # somebody goes on to another memory, which is rare
-            posterior = self._go(posterior, best, stay, behind)
-        here = self.index == self.slot[:, None]  # [P, S + 1]
-        nearness = torch.where(here, 0.0, 1 + posterior / behind).amax(-1).clamp_min(0)
-        commit(self.displeasure, nearness * stay, due)
-        commit(self.posterior, posterior, due)
-        commit(self.age, (self.age + 1) * ~here[:, : self.room], due)
+            slot, posterior = self._go(who, slot, posterior, best, stay, behind)
+        here = self.index == slot.unsqueeze(-1)  # [n, S + 1]
+        nearness = (1 + posterior / behind).masked_fill_(here, 0).amax(-1).clamp_min_(0)
+        who.put(self.displeasure, nearness * stay)
+        who.put(self.posterior, posterior)
+        who.put(self.age, (who.of(self.age) + 1).masked_fill_(here[:, : self.room], 0))
 
-    def _go(self, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor) -> Tensor:
-        """Take up the best memory where the present one is not, and return the posterior that is left."""
-        first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [P], room stands for blank
+    def _go(
+        self, who: _Members, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take up the best memory where the present one is not; return the slots and the posterior left."""
+        first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [n], room stands for blank
         blank = ~stay & (first == self.room)
-        self.slot.copy_(torch.where(stay, self.slot, torch.where(blank, self._free(), first)))
-        self.fresh.copy_(blank)
-        here = self.index == self.slot[:, None]
-        self.used |= here[:, : self.room]
+        slot = torch.where(stay, slot, torch.where(blank, self._free(who), first))
+        here = self.index == slot.unsqueeze(-1)
+        who.put(self.slot, slot)
+        who.put(self.fresh, blank)
+        who.put(self.used, who.of(self.used) | here[:, : self.room])
         self._in_use = None
-        begun = torch.where(here, best, torch.where(self.index == self.room, -behind, posterior))
-        return torch.where(blank[:, None], begun, posterior)
+        begun = torch.where(here, best, torch.where(self.is_blank, -behind, posterior))
+        return slot, torch.where(blank[:, None], begun, posterior)
 
-    def _by_chance(self, posterior: Tensor, best: Tensor, stay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _by_chance(
+        self, who: _Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Go on to the next memory now and then, whatever happened: the control."""
-        lot = (self.episodes.to(torch.int64) * _SCATTER % 2**32).double() / 2**32  # evenly spread
-        following = (self.slot + 1) % self.allowed.sum(-1).clamp_min(1)
+        episodes = who.of(self.episodes).to(torch.int64)
+        lot = (episodes * _SCATTER % 2**32).double() / 2**32  # evenly spread
+        following = (slot + 1) % who.of(self.allowed).sum(-1).clamp_min(1)
         certain = torch.where(self.index == following[:, None], 0.0, -1.0)
-        by_chance = self.chance > 0
+        by_chance = numbers.chance > 0
         posterior = torch.where(by_chance[:, None], certain, posterior)
         best = torch.where(by_chance[:, None], torch.zeros_like(best), best)
-        return posterior, best, torch.where(by_chance, lot >= 1 / self.threshold, stay)
+        return posterior, best, torch.where(by_chance, lot >= 1 / numbers.threshold, stay)
 
-    def _free(self) -> Tensor:
+    def _free(self, who: _Members) -> Tensor:
         """Return the slot that a new memory takes: an unused one, or the one unused for longest."""
-        waiting = torch.where(self.used, self.age, 2**40)
-        waiting = torch.where(self.allowed, waiting, -1)
+        waiting = torch.where(who.of(self.used), who.of(self.age), 2**40)
+        waiting = torch.where(who.of(self.allowed), waiting, -1)
         longest = waiting == waiting.amax(-1, keepdim=True)
         return torch.where(longest, self.index[: self.room], self.room - 1).amin(-1)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from emotional_ed.affect.channel import Channel, ChannelConfig, commit, stack
 from emotional_ed.checks import require_range
+from emotional_ed.memory import QuickModule
 from emotional_ed.nested import Signals
 
 
@@ -32,7 +33,7 @@ class SurpriseConfig(ChannelConfig):
 
 
 @final
-class Standardiser(torch.nn.Module):
+class Standardiser(QuickModule):
     """Running scale of a signed error, so that no threshold depends on the scale of rewards.
 
     Equation:
@@ -50,6 +51,8 @@ class Standardiser(torch.nn.Module):
     decay: Tensor
     floor: Tensor
     limit: Tensor
+    lowest: Tensor
+    one: Tensor
 
     def __init__(self, configs: Sequence[SurpriseConfig]) -> None:
         super().__init__()
@@ -57,19 +60,21 @@ class Standardiser(torch.nn.Module):
             self.register_buffer(name, torch.zeros(len(configs)))
         for name in ("decay", "floor", "limit"):
             self.register_buffer(name, stack(configs, name), persistent=False)
+        self.register_buffer("lowest", -self.limit, persistent=False)
+        self.register_buffer("one", torch.ones(len(configs)), persistent=False)
 
     def standardise(self, error: Tensor, target: Tensor, due: Tensor | None) -> Tensor:
         """Take in errors [P] with their targets [P] and return the standardised errors z [P]."""
-        rate = torch.maximum(self.decay, 1 / (self.count + 1))
-        scale = self.scale + rate * (error.abs() - self.scale)
-        size = self.size + rate * (target.abs() - self.size)
-        unit = torch.maximum(scale, self.floor * size)
-        z = (error / unit.clamp_min(torch.finfo(unit.dtype).tiny)).clamp(-self.limit, self.limit)
-        commit(self.scale, scale, due)
-        commit(self.size, size, due)
-        commit(self.unit, unit, due)
-        commit(self.count, self.count + 1, due)
-        return z
+        held = (self.count, self.scale, self.size, self.unit)
+        count, scale, size, unit = held if due is None else [one.clone() for one in held]
+        rate = torch.maximum(self.decay, count.add_(self.one).reciprocal())
+        scale.add_(error.abs().sub_(scale).mul_(rate))
+        size.add_(target.abs().sub_(size).mul_(rate))
+        torch.maximum(scale, self.floor * size, out=unit)
+        if due is not None:
+            for buffer, new in zip(held, (count, scale, size, unit), strict=True):
+                commit(buffer, new, due)
+        return error.div(unit.clamp_min(torch.finfo(unit.dtype).tiny)).clamp_(self.lowest, self.limit)
 
 
 @final

@@ -16,6 +16,7 @@ from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.recall import Recall
 from emotional_ed.affect.shuffle import Shuffle
 from emotional_ed.affect.weights import Weights
+from emotional_ed.memory import QuickModule
 from emotional_ed.nested import NestedSystem, Signals
 
 
@@ -50,10 +51,12 @@ class Experience(NamedTuple):
     """[P, A], rewards of all actions in this step, where the environment tells and the agent may listen."""
     danger: Tensor | None = None
     """[P], a danger in [0, 1] that the environment declares, where the agent may listen."""
+    next_values: Tensor | None = None
+    """[P, A], what level 0 holds of the state reached; heeded where declared dangers are feared."""
 
 
 @final
-class AffectSystem(nn.Module):
+class AffectSystem(QuickModule):
     """Affective memories of a population, with their clocks.
 
     `modulate` asks how affect bends the choice of an action and changes nothing; `appraise` takes in what
@@ -124,6 +127,12 @@ class AffectSystem(nn.Module):
         return self._by_name[0].get("attachment")  # type: ignore[return-value]
 
     @property
+    def looks_ahead(self) -> bool:
+        """Whether `Experience.next_values` are heeded: some member fears dangers that are declared."""
+        fear = self._by_name[0].get("fear")
+        return fear is not None and bool(fear.listens)
+
+    @property
     def slot(self) -> Tensor | None:
         """Which value memory answers, [P] int64; None if there is one for all."""
         recall = self.recall
@@ -151,20 +160,23 @@ class AffectSystem(nn.Module):
 
     def modulate(self, key: Tensor) -> Drive:
         """Return how affect bends the choice of an action in the state with `key`; changes no state."""
-        drive = Drive()
+        drive, shuffled = Drive(), len(self.shuffles) > 0
         self._wishes = {}
         for channel in self._choosing:
             wish = channel.modulate(key)
-            if channel.name in self.shuffles:
+            if shuffled and channel.name in self.shuffles:
                 self._wishes[channel.name] = None if wish is None else wish.clone()
                 wish = self.shuffles[channel.name].drive(wish)  # type: ignore[operator]
             if wish is not None:
                 drive.join(wish, self.weight(channel))
         return drive
 
-    @torch.no_grad()
-    def appraise(self, experience: Experience) -> Tensor | None:
+    def appraise(self, experience: Experience, *, bends_step: bool = True) -> Tensor | None:
         """Take in one step of every member.
+
+        Args:
+            experience: what happened.
+            bends_step: False where nobody will ask for the factor on level 0's step size.
 
         Returns:
             The factor on level 0's step size, [P] >= 0, or None if nothing bends it.
@@ -174,15 +186,19 @@ class AffectSystem(nn.Module):
         """
         if self.is_plain:
             return None
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.appraise(experience, bends_step=bends_step)
         experience = self._complete(experience)
-        signals: Signals = {name: value for name, value in experience._asdict().items() if value is not None}
+        given = zip(Experience._fields, experience, strict=True)
+        signals: Signals = {name: value for name, value in given if value is not None}
         self.signals = self.nest.step(signals, events={"episode_end": experience.done})
         for channel in self._lacking:
             if channel.name in signals:
                 signals[channel.name] = torch.where(channel.present > 0, signals[channel.name], 0.0)
         if self.attachment is not None and "weight_attachment" in signals:
             self.attachment.rate.mul_(signals["weight_attachment"])
-        factor = self._step_factor(signals)
+        factor = self._step_factor(signals) if bends_step or len(self.shuffles) else None
         if factor is not None:
             signals["step_factor"] = factor
         return factor
@@ -193,7 +209,7 @@ class AffectSystem(nn.Module):
             return experience
         felt, expected = experience.slot_lss, (self.population, self.slots)
         if felt is None and self.slots == 1:
-            return experience._replace(slot_lss=experience.lss[:, None])
+            return experience._replace(slot_lss=experience.lss.unsqueeze(-1))
         if felt is None or felt.shape != expected:
             got = None if felt is None else list(felt.shape)
             raise ValueError(f"slot_lss: got {got}, expected {list(expected)} for recall")

@@ -9,9 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect.channel import Channel, ChannelConfig, stack
+from emotional_ed.affect.channel import Channel, ChannelConfig, commit, stack
 from emotional_ed.checks import require_range
-from emotional_ed.memory import write
 from emotional_ed.nested import Clock, Signals
 
 
@@ -41,28 +40,31 @@ class Temperament(Channel):
     """
 
     M: Tensor
-    one: Tensor
     step_size: Tensor
+    share: Tensor
 
     name = "temperament"
     Config = TemperamentConfig
     clock = Clock(event="episode_end")
     after = ("mood",)
+    idles = True
 
     def start(self, configs: Sequence[TemperamentConfig]) -> None:
         """Start where the configuration says."""
         self.register_buffer("M", stack(configs, "initial")[:, None, None].clone())
-        self.register_buffer("one", torch.ones(len(configs), 1), persistent=False)
+        share = self.step_size / (1 + self.step_size)  # of a proximal step
+        self.register_buffer("share", share, persistent=False)
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Show the temperament."""
-        signals["temperament"] = self.M[:, 0, 0].clone()
+        signals["temperament"] = self.M.view(-1).clone()
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Move a little toward the mood at the episode's end."""
         mood = self.setting.levels.get("mood")
         if mood is None:
             return
-        moody = mood.present > 0
-        mask = moody if due is None else moody & due
-        write(self.M, self.one, signals["mood"][:, None], self.step_size, mask=mask, out=self.M)
+        moody = None if mood.everywhere else mood.present > 0
+        mask = due if moody is None else moody if due is None else moody & due
+        held = self.M.view(-1)
+        commit(held, torch.addcmul(held, signals["mood"] - held, self.share), mask)

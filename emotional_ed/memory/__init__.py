@@ -1,8 +1,10 @@
 """Associative memories: matrices that map keys to values and are written by small optimization steps."""
 
+from emotional_ed.memory._attributes import QuickModule as QuickModule
 from emotional_ed.memory._chain import ContinuumChain as ContinuumChain
 from emotional_ed.memory._chunk import write_chunk as write_chunk
 from emotional_ed.memory._continuum import ContinuumMemory as ContinuumMemory
+from emotional_ed.memory._entry import Entry as Entry
 from emotional_ed.memory._mlp import MLPMemory as MLPMemory
 from emotional_ed.memory._module import AssociativeMemory as AssociativeMemory
 from emotional_ed.memory._multihot import read_multihot as read_multihot

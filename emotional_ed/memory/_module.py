@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emotional_ed.checks import require_choice, require_int, require_range
+from emotional_ed.memory._entry import Entry, find_entry
 from emotional_ed.memory._multihot import is_multihot, read_multihot, write_multihot
 from emotional_ed.memory._onehot import read_onehot, write_onehot
 from emotional_ed.memory._rules import Rate, read, write
@@ -47,6 +49,7 @@ class AssociativeMemory(nn.Module):
 
     M: Tensor
     anchor: Tensor | None
+    _first: Tensor
 
     def __init__(
         self,
@@ -74,24 +77,32 @@ class AssociativeMemory(nn.Module):
             raise ValueError(f"anchor: got shape {list(anchor.shape)}, expected {list(shape)}")
         self.register_buffer("M", torch.full(shape, initial, device=device, dtype=dtype))
         self.register_buffer("anchor", None if anchor is None else anchor.to(self.M).clone())
+        first = torch.arange(math.prod(batch), device=device).mul_(value_dim).view(tuple(batch))
+        self.register_buffer("_first", first, persistent=False)
+
+    def _held(self) -> Tensor:
+        """Return `M`; looking it up as an attribute costs more than a small tensor operation."""
+        return self._buffers["M"]  # type: ignore[return-value]
 
     def read(self, key: Tensor) -> Tensor:
-        """Recall the values [..., V] for keys [..., K], or for indices [...] or [..., T]."""
-        M = self.M
+        """Recall the value [..., V] for keys [..., K], or for indices [...] or [..., T]."""
+        M = self._held()
         if key.is_floating_point():
             return read(M, key)
         return read_multihot(M, key) if is_multihot(M, key) else read_onehot(M, key)
 
-    @torch.no_grad()
     def write(
         self, key: Tensor, value: Tensor, eta: Rate | None = None, mask: Tensor | None = None
     ) -> Tensor:
         """Write in place and return the local surprise [..., V] that the values were to the memory."""
-        M, rate = self.M, self.eta if eta is None else eta
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.write(key, value, eta, mask)
+        M, rate = self._held(), self.eta if eta is None else eta
         if key.is_floating_point():
             _, lss = write(
                 M, key, value, rate, objective=self.objective, solver=self.solver, ridge=self.ridge,
-                anchor=self.anchor, mask=mask, out=M,
+                anchor=self._buffers["anchor"], mask=mask, out=M,
             )  # fmt: skip
             return lss
         if self.objective != "l2" or self.ridge:
@@ -101,6 +112,24 @@ class AssociativeMemory(nn.Module):
         by_index = write_multihot if is_multihot(M, key) else write_onehot
         _, lss = by_index(M, key, value, rate, solver=self.solver, mask=mask, out=M)
         return lss
+
+    def entry(self, key: Tensor, row: Tensor) -> Entry:
+        """Find row `row` of each memory under a key, to read it and then to write it alone.
+
+        For one-hot keys and for indices of several features these are the numbers of `read`, and of a
+        gradient `write` of `share_per_feature` with all other rows masked, bit for bit; for vector keys they
+        differ by rounding.
+
+        Shapes:
+            key: as in `read`; row: [...] int64 in [0, V).
+
+        Raises:
+            ValueError: a shape or dtype does not fit, or the rule is not the plain gradient step.
+        """
+        if self.solver != "grad" or self.objective != "l2" or self.ridge:
+            raise ValueError(f"entry: got a memory with {self.extra_repr()}, expected l2, grad and no ridge")
+        M, first = self._held(), self._buffers["_first"]
+        return find_entry(M, first, key, row)  # type: ignore[arg-type]
 
     def extra_repr(self) -> str:
         """Name the shape and the rule in `print(module)`."""

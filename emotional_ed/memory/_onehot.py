@@ -83,10 +83,10 @@ def write_onehot(
 def _row_mask(mask: Tensor, M: Tensor) -> Tensor:
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.ndim not in (M.ndim - 2, M.ndim - 1):
         raise ValueError(f"mask: got {describe(mask)}, expected torch.bool, a memory [...] or a row [..., V]")
-    return mask if mask.ndim == M.ndim - 1 else mask[..., None]
+    return mask if mask.ndim == M.ndim - 1 else mask.unsqueeze(-1)
 
 
 def _column(M: Tensor, index: Tensor) -> Tensor:
     if not isinstance(index, Tensor) or index.dtype != torch.int64 or index.shape != M.shape[:-2]:
         raise ValueError(f"index: got {describe(index)}, expected torch.int64 {list(M.shape[:-2])}")
-    return index[..., None, None].expand(*M.shape[:-1], 1)
+    return index.unsqueeze(-1).unsqueeze(-1).expand(*M.shape[:-1], 1)

@@ -113,13 +113,15 @@ def write(
         error = v - recall(base, k) if objective == "l2" else v
     elif retained:
         base = M - _scale(M if anchor is None else M - anchor, step) * pull
-    key = k[..., None, :]  # [..., 1, K]
+    key = k.unsqueeze(-2)  # [..., 1, K]
     scaled = _scale(key, step)
     if objective == "l2" and solver == "prox":
         scaled = scaled / (1 + (key * scaled).sum(-1, keepdim=True))
     if mask is not None:
-        written = torch.where(check_mask(mask, M), add_outer(base, error, scaled), M)
-        return _deliver(written, out), lss
+        written, writes = add_outer(base, error, scaled), check_mask(mask, M)
+        if _checked_out(out, written) is None:
+            return torch.where(writes, written, M), lss
+        return torch.where(writes, written, M, out=out), lss
     return add_outer(base, error, scaled, out=_checked_out(out, M, error, scaled)), lss
 
 
@@ -151,12 +153,12 @@ def recall(M: Tensor, q: Tensor) -> Tensor:
     """Return M q without checks: elementwise for small memories, as a matrix product for large ones."""
     if M.shape[-2] * M.shape[-1] >= _LARGE:
         return (M @ q[..., None]).squeeze(-1)
-    return (M * q[..., None, :]).sum(-1)
+    return (M * q.unsqueeze(-2)).sum(-1)
 
 
 def add_outer(M: Tensor, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """Return M + left right^T in one pass; left [..., V], right [..., 1, K]."""
-    column = left[..., None]
+    column = left.unsqueeze(-1)
     large = M.shape[-2] * M.shape[-1] >= _LARGE
     if (
         large

@@ -52,6 +52,8 @@ def check_dtype(dtype: torch.dtype) -> None:
 def check_batch(name: str, tensor: Tensor, batch: torch.Size, M: Tensor, *, grow: bool = False) -> None:
     """Raise `ValueError` unless batch dimensions broadcast to those of `M`, and without `grow` to no more."""
     full = M.shape[:-2]
+    if batch == full:
+        return
     pairs = list(zip(reversed(batch), reversed(full), strict=False))
     if grow:
         fits = all(one == other or 1 in (one, other) for one, other in pairs)
@@ -127,10 +129,10 @@ def check_rate(
     check_nonnegative(name, rate, M)
     if rate.ndim <= batch:
         check_batch(name, rate, rate.shape, M)
-        return rate[..., None, None]
+        return rate.unsqueeze(-1).unsqueeze(-1)
     if features and rate.ndim == batch + 1 and rate.shape[-1] == keys:
         check_batch(name, rate, rate.shape[:-1], M)
-        return rate[..., None, :]
+        return rate.unsqueeze(-2)
     also = ", or one a feature [..., K]" if features else ""
     raise ValueError(f"{name}: got {describe(rate)}, expected one number a memory [...]{also}")
 
@@ -142,10 +144,10 @@ def check_mask(mask: Tensor, M: Tensor) -> Tensor:
     batch = M.ndim - 2
     if mask.ndim <= batch:
         check_batch("mask", mask, mask.shape, M)
-        return mask[..., None, None]
+        return mask.unsqueeze(-1).unsqueeze(-1)
     if mask.ndim == batch + 1 and mask.shape[-1] == M.shape[-2]:
         check_batch("mask", mask, mask.shape[:-1], M)
-        return mask[..., None]
+        return mask.unsqueeze(-1)
     raise ValueError(f"mask: got {describe(mask)}, expected one entry a memory [...], or one a row [..., V]")
 
 

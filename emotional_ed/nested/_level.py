@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from emotional_ed.memory import QuickModule
 from emotional_ed.nested._clock import Clock
 
 Signals = dict[str, Tensor]
 """What levels tell each other during one step: name -> tensor with leading population axis [P, ...]."""
 
 
-class Level(nn.Module, ABC):
+class Level(QuickModule, ABC):
     """A component with a state of its own, a rule that changes it, and a clock that says when.
 
     Subclasses keep all state in buffers with leading dimension P, so that a `state_dict` in the middle of
@@ -24,9 +26,14 @@ class Level(nn.Module, ABC):
         clock: when `update` is due.
         after: names of levels whose results of the same step this one needs.
 
+    Class attributes:
+        idles: whether `update` with nobody due changes nothing and says nothing, so that it may be left out.
+
     Raises:
         ValueError: the name is empty or holds a dot.
     """
+
+    idles: ClassVar[bool] = False
 
     def __init__(self, name: str, clock: Clock, *, after: Sequence[str] = ()) -> None:
         super().__init__()

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from emotional_ed.checks import require_int
+from emotional_ed.memory import QuickModule
 from emotional_ed.nested._level import Level, Signals
 from emotional_ed.nested._order import execution_order, rank
 from emotional_ed.ticks import Ticks
 
 
+class _Turn(NamedTuple):
+    """What there is to do for a level in every step, looked up once."""
+
+    row: int
+    level: Level
+    observes: bool
+    every_step: bool
+    event: str | None
+
+
 @final
-class NestedSystem(nn.Module):
+class NestedSystem(QuickModule):
     """Runs levels in order of frequency and dependency, with one clock a level and member.
 
     A level with period n fires for a member exactly when it has seen n steps since it last fired:
@@ -38,9 +49,12 @@ class NestedSystem(nn.Module):
         self.order = execution_order(levels)
         self.levels = nn.ModuleDict({level.name: level for level in self.order})
         self._needed = [(one.clock.event, one.name) for one in self.order if one.clock.event is not None]
+        self._turns = [
+            _Turn(row, one, _observes(one), one.clock.every_step, one.clock.event)
+            for row, one in enumerate(self.order)
+        ]
         self.ticks = Ticks([level.clock.period for level in self.order], (population,), device=device)
 
-    @torch.no_grad()
     def step(
         self,
         signals: Signals,
@@ -61,17 +75,25 @@ class NestedSystem(nn.Module):
         Raises:
             ValueError: a level's event is missing, or a mask is not [P] bool.
         """
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.step(signals, events=events, active=active)
         events = self._checked(events or {}, active)
-        self.ticks.advance(active)
-        for index, level in enumerate(self.order):
-            level.observe(signals, active)
-            if level.clock.every_step:
+        ticks, idle = self.ticks, _idle(events) if self._needed else set()
+        ticks.advance(active)
+        for row, level, observes, every_step, event in self._turns:
+            if observes:
+                level.observe(signals, active)
+            if every_step:
                 level.update(signals, active)
                 continue
-            due = self._due(index, level, events, active)
+            if event in idle and level.idles:
+                continue
+            due = ticks.due(row, active) if event is None else _happened(events[event], active)
             if due is not None:
                 level.update(signals, due)
-                self.ticks.fired(index, due)
+                if event not in idle:
+                    ticks.fired(row, due)
         return signals
 
     def _checked(self, events: Mapping[str, Tensor], active: Tensor | None) -> Mapping[str, Tensor]:
@@ -85,14 +107,6 @@ class NestedSystem(nn.Module):
                     f"{name}: got {mask.dtype} {list(mask.shape)}, expected torch.bool [{self.population}]"
                 )
         return events
-
-    def _due(
-        self, index: int, level: Level, events: Mapping[str, Tensor], active: Tensor | None
-    ) -> Tensor | None:
-        if level.clock.event is None:
-            return self.ticks.due(index, active)
-        happened = events[level.clock.event]
-        return happened if active is None else happened & active
 
     def update_counts(self) -> dict[str, Tensor]:
         """Return how often each level really updated, name -> [P]."""
@@ -114,3 +128,17 @@ class NestedSystem(nn.Module):
     def ranking(self) -> list[list[str]]:
         """Return the levels as measured, fastest first; see `rank`."""
         return rank(self.frequencies(), {level.name: level.after for level in self.order})
+
+
+def _observes(level: Level) -> bool:
+    """Tell levels that take in every step from those that wait for their clock."""
+    return type(level).observe is not Level.observe
+
+
+def _happened(event: Tensor, active: Tensor | None) -> Tensor:
+    return event if active is None else event & active
+
+
+def _idle(events: Mapping[str, Tensor]) -> set[str | None]:
+    """Return the events that happen to nobody; none on a GPU, which looking would make wait."""
+    return {name for name, event in events.items() if event.device.type == "cpu" and not event.any()}
