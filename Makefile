@@ -36,7 +36,7 @@ layers: install
 	$(BIN)/lint-imports
 
 docs: install
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 bench: install
 	$(BIN)/python benchmarks/populations.py
@@ -44,7 +44,9 @@ bench: install
 	$(BIN)/python benchmarks/optimizers.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/suite.py
+	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/deep.py
+	$(BIN)/python benchmarks/quantile.py
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,8 @@
 """Agents that feel: the same affect on tables, and on Stable-Baselines3's verbs."""
 
 from emotional_ed.agents.deep import EmotionalDQN as EmotionalDQN
+from emotional_ed.agents.deep import EmotionalQRDQN as EmotionalQRDQN
+from emotional_ed.agents.deep import EmotionalSAC as EmotionalSAC
 from emotional_ed.agents.emotional_q import EmotionalQ as EmotionalQ
 from emotional_ed.agents.episodes import EPISODE_DTYPE as EPISODE_DTYPE
 from emotional_ed.agents.errors import CheckpointError as CheckpointError

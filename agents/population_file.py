@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import torch
+from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig
@@ -83,7 +85,7 @@ def load_population(
         facts["population"],
         device=checked_device(device),
         env_kwargs=facts["env_kwargs"] if env is None else None,
-        catastrophe_reward=facts["catastrophe_reward"],
+        catastrophe_reward=None if _is_vector(env) else facts["catastrophe_reward"],
     )
     _require_same_spaces(batched, facts, file)
     model = EmotionalQ(
@@ -105,6 +107,11 @@ def load_population(
     _require_same_keys(model.features, facts, file)
     _restore(model, tensors, facts)
     return model
+
+
+def _is_vector(env: Any) -> bool:
+    """Return whether these are environments that declare catastrophes themselves, if at all."""
+    return isinstance(env, VectorEnv) or (not isinstance(env, gymnasium.Env) and isinstance(env, BatchedEnv))
 
 
 def _stored_features(facts: dict[str, Any], file: Path) -> Coding | None:

@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from emotional_ed.agents.buffer_state import restore_into, state_of
-from emotional_ed.agents.stored_steps import backward, forward, next_rows
+from emotional_ed.agents.stored_steps import backward, backward_paths, forward, next_rows
 from emotional_ed.checks import require_int, require_range
 from emotional_ed.replay._mixture import PriorityMixture
 
@@ -279,6 +279,36 @@ class SalienceReplayBuffer(ReplayBuffer):
         oldest, _ = self._valid()
         steps = backward(items.numpy(), require_int("length", length, 1), oldest, self.ends)
         return [self.get(torch.from_numpy(step), env) for step in steps]
+
+    def paths(self, last_indices: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Return which transitions led to given ones, in the same episodes.
+
+        Shapes:
+            last_indices: [B]; returns indices [B, T], the given ones first, each one a step before the last,
+            and whether they belong to the same episode, [B, T] bool; what does not stands where it stopped.
+
+        Raises:
+            ValueError: an index is of no stored transition.
+        """
+        items = self._checked(last_indices).numpy()
+        path, inside = backward_paths(items, require_int("length", length, 1), self._valid()[0], self.ends)
+        path = np.where(inside, path, path[:, :1])
+        return torch.from_numpy(path), torch.from_numpy(inside)
+
+    def extent(self) -> tuple[int, int]:
+        """Return the first transition that is whole, and how many there are, around the ring."""
+        row, rows = self._valid()
+        return row * self.n_envs, rows * self.n_envs
+
+    def salient(self, uniform: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return transitions drawn by salience alone, with the probability of each; None while none has any.
+
+        Shapes:
+            uniform: [B] float64 in [0, 1), one random number a draw; returns indices and probabilities, [B].
+        """
+        self._settle()
+        tree = self.priorities.salience_tree
+        return tree.sample(len(uniform), uniform=uniform) if tree.total > 0 else None
 
     def update_priorities(self, indices: Tensor, td_error: Tensor) -> None:
         """Set the priorities of transitions by their TD errors; of a repeated index the last one counts.

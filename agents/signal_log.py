@@ -27,7 +27,7 @@ TAGS = {
     "displeasure": "level2/displeasure",
     "slot": "level2/memory_in_use",
 }
-"""Signal -> tag; spectra, weights and channels of one's own are shown under their own names."""
+"""Signal -> tag, for all agents; spectra, weights and channels of one's own go by their own names."""
 _NOT_SHOWN = {"lss", "target", "reward", "danger", "step_factor", "fear_felt", "spectrum", "greedy", "moved"}
 
 
@@ -37,6 +37,14 @@ def _tag(name: str) -> str:
     if name.startswith("spectrum_"):
         return f"level2/{name}"
     return TAGS.get(name, f"own/{name}")
+
+
+def tags_of(signals: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return tag -> mean over members of one step's signals, [P] each, under the tags of all agents."""
+    named = {_tag(name): value for name, value in signals.items() if _shown(name, value)}
+    if "lss" in signals:
+        named["level0/absolute_surprise"] = signals["lss"].abs()
+    return {tag: float(value.double().mean()) for tag, value in named.items()}
 
 
 def _shown(name: str, value: Tensor) -> bool:

@@ -58,3 +58,25 @@ def backward(items: Items, length: int, oldest: int, ends: NDArray[Any]) -> list
             break
         steps.append(before[goes_on])
     return steps
+
+
+def backward_paths(
+    items: Items, length: int, oldest: int, ends: NDArray[Any]
+) -> tuple[Items, NDArray[np.bool_]]:
+    """Return the items of the steps before, latest first, and which of them belong to the same episode.
+
+    Args:
+        items: last items of the paths.
+        length: longest path T.
+        oldest: row stored first, beyond which no path goes.
+        ends: whether a step is its episode's last, [R, n].
+
+    Shapes:
+        items: [B]; results: [B, T] both; the first step is always inside.
+    """
+    rows, n_envs = ends.shape
+    path = (items[:, None] - n_envs * np.arange(length)) % (rows * n_envs)  # [B, T]
+    stops = (path[:, :-1] // n_envs == oldest) | ends.reshape(-1).take(path[:, 1:])
+    inside = np.ones(path.shape, dtype=np.bool_)
+    inside[:, 1:] = ~np.logical_or.accumulate(stops, axis=1)
+    return path, inside

@@ -1,5 +1,7 @@
 """From run folders to statistics that say how sure they are, to reports and to pictures."""
 
+from emotional_ed.analysis.changes import ArmRecovery as ArmRecovery
+from emotional_ed.analysis.changes import recoveries as recoveries
 from emotional_ed.analysis.claims import Claim as Claim
 from emotional_ed.analysis.claims import claims as claims
 from emotional_ed.analysis.compare import ArmSummary as ArmSummary
@@ -8,6 +10,7 @@ from emotional_ed.analysis.curves import Curve as Curve
 from emotional_ed.analysis.curves import learning_curve as learning_curve
 from emotional_ed.analysis.differences import iqm_difference as iqm_difference
 from emotional_ed.analysis.differences import is_non_inferior as is_non_inferior
+from emotional_ed.analysis.episode import Episode as Episode
 from emotional_ed.analysis.improvement import probability_of_improvement as probability_of_improvement
 from emotional_ed.analysis.load import LoadedStudy as LoadedStudy
 from emotional_ed.analysis.load import Skipped as Skipped
@@ -33,3 +36,4 @@ from emotional_ed.analysis.table import markdown_table as markdown_table
 from emotional_ed.analysis.transfer import backward_transfer as backward_transfer
 from emotional_ed.analysis.transfer import forgetting as forgetting
 from emotional_ed.analysis.transfer import forward_transfer as forward_transfer
+from emotional_ed.analysis.transfer import transfer_matrix as transfer_matrix

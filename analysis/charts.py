@@ -68,6 +68,11 @@ def dots(x: ArrayLike, heights: ArrayLike, across: Scale, class_: str) -> Markup
     return element("path", d="".join(f"M{a} {b}h0" for a, b in zip(where, tall, strict=True)), class_=class_)
 
 
+def ticked(x: ArrayLike, across: Scale, class_: str) -> Markup:
+    """Return upright lines from edge to edge, for what happened at a moment."""
+    return element("path", d="".join(f"M{a} 0V{_SIZE}" for a in _units(across.place(x))), class_=class_)
+
+
 def _units(places: NDArray[np.float64]) -> list[int]:
     return [int(unit) for unit in np.rint(np.clip(places, -9, 9) * _SIZE)]
 

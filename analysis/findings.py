@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from emotional_ed.analysis.caveats import caveats
+from emotional_ed.analysis.changes import ArmRecovery, recoveries
 from emotional_ed.analysis.claims import Claim, claims, find_baseline
 from emotional_ed.analysis.compare import ArmSummary, compare
+from emotional_ed.analysis.episode import Episode
 from emotional_ed.analysis.load import LoadedStudy
 from emotional_ed.analysis.run import Run
 
 ALPHA = 0.05
 """A difference counts as shown only if its p value after Holm is below this."""
-
-Timelines = Mapping[str, Mapping[str, NDArray[Any]]]
-"""Title of an episode -> signal -> its value at each step, [T]."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,12 @@ class Findings:
     """One an arm and task other than the baseline."""
     caveats: list[str]
     """What a reader must know."""
-    timelines: Timelines = field(default_factory=dict)
+    recoveries: list[ArmRecovery]
+    """One an arm whose task changes."""
+    episodes: Sequence[Episode] = ()
     """Affect during chosen episodes."""
+    episode_notes: Sequence[str] = ()
+    """Which arms have none, and why."""
 
     @property
     def tasks(self) -> list[str]:
@@ -52,12 +52,21 @@ class Findings:
         """Return the summaries of a task, in the order of its arms."""
         return [one for one in self.summaries if one.env_id == task]
 
+    def recoveries_of(self, task: str) -> list[ArmRecovery]:
+        """Return how fast the arms of a task were back after its changes; none if it does not change."""
+        return [one for one in self.recoveries if one.env_id == task]
+
     def claims_of(self, task: str) -> dict[str, Claim]:
         """Return the claims about a task, by arm."""
         return {one.arm: one for one in self.claims if one.env_id == task}
 
 
-def find(study: LoadedStudy, baseline: str | None = None, timelines: Timelines | None = None) -> Findings:
+def find(
+    study: LoadedStudy,
+    baseline: str | None = None,
+    episodes: Sequence[Episode] = (),
+    episode_notes: Sequence[str] = (),
+) -> Findings:
     """Compute all that a report tells.
 
     Raises:
@@ -71,7 +80,9 @@ def find(study: LoadedStudy, baseline: str | None = None, timelines: Timelines |
         summaries=compare(study.runs),
         claims=made,
         caveats=caveats(study, name, made),
-        timelines=timelines or {},
+        recoveries=recoveries(study.runs),
+        episodes=episodes,
+        episode_notes=episode_notes,
     )
 
 

@@ -23,6 +23,7 @@ def probability_of_improvement(
     y: ArrayLike,
     *,
     paired: bool = False,
+    common_seeds: bool = False,
     strata: tuple[ArrayLike, ArrayLike] | None = None,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -38,6 +39,9 @@ def probability_of_improvement(
         x: scores of one arm, [N].
         y: scores of the other, [M]; paired, entry i has the seed and task of x's entry i, and M = N.
         paired: compare only runs of the same seed.
+        common_seeds: entry i of y has the seed of x's entry i; all are compared with all, and the bootstrap
+            draws seeds, so that what a seed does to both arms does not widen the interval. From about 20
+            seeds on; with 10 that make both arms alike, such an interval covers 90 % only.
         strata: the tasks of the entries of x and of y, [N] and [M]; None means one task.
         level: coverage of the interval, in (0, 1).
         resamples: bootstrap samples.
@@ -55,24 +59,24 @@ def probability_of_improvement(
         Clopper and Pearson (1934) for the bound.
     """
     rng = generator(resamples, seed)
-    if paired:
+    if paired or common_seeds:
         first, second = paired_scores(x, y)
     else:
         first, second = finite_scores("x", x), finite_scores("y", y)
     one, other = _tasks(strata, len(first), len(second))
-    if paired and not np.array_equal(one, other):
+    if (paired or common_seeds) and not np.array_equal(one, other):
         raise ValueError("strata: got tasks that differ within a pair, expected the same task")
     estimates, samples = [], []
     tasks = int(one.max()) + 1
     for task in range(tasks):
         a, b = first[one == task], second[other == task]
-        value, drawn = (_paired if paired else _unpaired)(a, b, resamples, rng)
+        value, drawn = _paired(a, b, resamples, rng) if paired else _all(a, b, resamples, rng, common_seeds)
         estimates.append(value)
         samples.append(drawn)
     value = float(np.mean(estimates))
     seeds = min(len(first), len(second))
-    groups = tasks if paired else 2 * tasks
-    ends = interval(np.mean(samples, axis=0), level, seeds if paired else 2 * seeds, groups)
+    arms = 1 if paired or common_seeds else 2  # that are drawn by themselves
+    ends = interval(np.mean(samples, axis=0), level, arms * seeds, arms * tasks)
     low, high = float(ends[0]), float(ends[1])
     if value in (0.0, 1.0) and seeds > tasks:
         slack = 1 - ((1 - level) / 2) ** (1 / seeds)
@@ -95,10 +99,12 @@ def _wins(x: Array, y: Array) -> Array:
     return np.asarray((x > y) + 0.5 * (x == y), dtype=np.float64)
 
 
-def _unpaired(x: Array, y: Array, resamples: int, rng: np.random.Generator) -> tuple[float, Array]:
+def _all(x: Array, y: Array, resamples: int, rng: np.random.Generator, common: bool) -> tuple[float, Array]:
     wins = _wins(x[:, None], y[None, :])  # [N, M]
     times_x = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=resamples) / len(x)  # [B, N]
-    times_y = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=resamples) / len(y)  # [B, M]
+    times_y = times_x
+    if not common:
+        times_y = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=resamples) / len(y)  # [B, M]
     return float(wins.mean()), ((times_x @ wins) * times_y).sum(axis=-1)
 
 

@@ -8,10 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import emotional_ed
 from emotional_ed.analysis.compare import CVAR_LEVEL
 from emotional_ed.analysis.findings import Findings, answer, commands, question, title, versions
+from emotional_ed.analysis.lanes import episode_card
 from emotional_ed.analysis.markup import Markup, element, together
-from emotional_ed.analysis.page_charts import curves, forest, profiles, timeline
+from emotional_ed.analysis.page_charts import curves, forest, profiles
 from emotional_ed.analysis.page_style import STYLE
-from emotional_ed.analysis.report_table import COLUMNS, P_COLUMN, Row, table_rows
+from emotional_ed.analysis.report_table import (
+    COLUMNS,
+    P_COLUMN,
+    RECOVERY_COLUMNS,
+    Row,
+    recovery_rows,
+    recovery_words,
+    table_rows,
+)
 from emotional_ed.analysis.run import Run
 from emotional_ed.analysis.settings import differences_from, settings_of, shared_settings
 
@@ -25,6 +34,9 @@ _METHODS = {
     "P(improvement)": "the probability that a run of the arm beats a run of the baseline, both drawn at "
     "random; one half is no difference.",
     "worst tenth": f"CVaR: the mean return of each seed's worst {CVAR_LEVEL:.0%} of episodes in training.",
+    "episodes until back": "see above the table; where seeds were never back, the number is a lower bound.",
+    "affect": "lived again from the seed: standardised surprise up to 3, emotions from 0 to 1, mood from -1 "
+    "to 1; a lane is full at that value, or at the largest of the episode.",
     "performance profile": "the share of seeds above each return, with Wilson's 95 % band.",
     "learning curve": "mean return per span of steps: IQM over seeds, with a 95 % interval at each point.",
     "seconds": "wall-clock time of training, all seeds of the arm together.",
@@ -43,7 +55,7 @@ def page(findings: Findings) -> str:
     sections = [_head(findings), _notes(findings.caveats)]
     for task in findings.tasks:
         sections.append(_task(findings, task))
-    sections += [_timelines(findings), _settings(findings), _repeat(findings), _methods()]
+    sections += [_episodes(findings), _settings(findings), _repeat(findings), _methods()]
     body = element("main", *sections)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
@@ -97,6 +109,7 @@ def _task(findings: Findings, task: str) -> Markup:
         ),
         element("div", forest(findings, task), class_="card"),
         element("div", _table(findings, task), class_="card scroll"),
+        _recovery(findings, task),
         element("h2", f"Learning curves: {task or 'unnamed task'}" if several else "Learning curves"),
         curves(findings, task),
         element("h2", f"Performance profile: {task or 'unnamed task'}" if several else "Performance profile"),
@@ -119,6 +132,27 @@ def _row(row: Row) -> Markup:
     return element("tr", *cells)
 
 
+def _recovery(findings: Findings, task: str) -> Markup | None:
+    rows = recovery_rows(findings, task)
+    if not rows:
+        return None
+    several = len(findings.tasks) > 1
+    head = element("tr", *(element("th", name, scope="col") for name in RECOVERY_COLUMNS))
+    body = [
+        element(
+            "tr", element("th", row[0], scope="row"), *(element("td", _estimate(cell)) for cell in row[1:])
+        )
+        for row in rows
+    ]
+    return together(
+        element("h2", f"Recovery after changes: {task}" if several else "Recovery after changes"),
+        element("p", recovery_words(findings, task), class_="soft"),
+        element(
+            "div", element("table", element("thead", head), element("tbody", *body)), class_="card scroll"
+        ),
+    )
+
+
 def _estimate(text: str) -> Markup | None:
     if not text:
         return None
@@ -126,11 +160,15 @@ def _estimate(text: str) -> Markup | None:
     return element("span", value, element("small", f"[{rest}") if bracket else None)
 
 
-def _timelines(findings: Findings) -> Markup:
-    if not findings.timelines:
-        return Markup("")
-    drawn = [timeline(name, signals) for name, signals in findings.timelines.items()]
-    return together(element("h2", "Affect during chosen episodes"), *drawn)
+def _episodes(findings: Findings) -> Markup:
+    head = element("h2", "Affect during chosen episodes")
+    notes = [element("p", note, class_="soft") for note in findings.episode_notes]
+    if not findings.episodes:
+        if not notes:
+            told = "None was lived again for this page; the command `emotional-ed report` does that."
+            notes = [element("p", told, class_="soft")]
+        return together(head, *notes)
+    return together(head, *(episode_card(one) for one in findings.episodes), *notes)
 
 
 def _settings(findings: Findings) -> Markup:

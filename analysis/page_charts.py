@@ -1,12 +1,10 @@
-"""The charts of a report: estimates, learning curves, performance profiles, affect over an episode."""
+"""The charts of a report: estimates, learning curves, performance profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emotional_ed.analysis import charts
 from emotional_ed.analysis.compare import final_returns
@@ -18,17 +16,16 @@ from emotional_ed.analysis.profiles import performance_profile
 
 _COLOURS = 6
 _MANY = 5  # arms above which bands are fainter
-_SIGNALS = ("anger", "mood", "fear")  # drawn in this order
 
 
 def arm_classes(findings: Findings, task: str) -> list[str]:
-    """Return the colour and dash of each arm; the baseline is black on light and white on dark."""
+    """Return colour and dash of each arm, up to 18; the baseline is black on light, white on dark."""
     names = [run.name for run in findings.runs_of(task)]
     others = [name for name in names if name != findings.baseline]
     classes = []
     for name in names:
         place = others.index(name) if name in others else -1
-        dash = place // _COLOURS % 3
+        dash = (place + place // _COLOURS) % 3  # arms that agree lie over each other: both stay visible
         classes.append("b" if place < 0 else f"a{place % _COLOURS}" + (f" dash{dash}" if dash else ""))
     return classes
 
@@ -114,24 +111,3 @@ def profiles(findings: Findings, task: str) -> Markup:
         label=f"Performance profiles of {', '.join(names)}",
     )  # fmt: skip
     return _card(names, classes, drawn)
-
-
-def timeline(name: str, signals: Mapping[str, NDArray[Any]]) -> Markup:
-    """Return fear, anger and mood over the steps of one episode, with its catastrophes."""
-    shown = [signal for signal in _SIGNALS if signal in signals]
-    count = max((len(signals[signal]) for signal in shown), default=1)
-    steps = np.arange(1, count + 1)
-    across, up = charts.Scale(0.0, float(count)), charts.Scale(-1.08, 1.08)
-    classes = [f"a{i}" for i in range(len(shown))]
-    parts = [charts.line([0, count], [0, 0], across, up, "zero")]
-    parts += [
-        charts.line(steps, signals[s], across, up, f"trace {k}") for s, k in zip(shown, classes, strict=True)
-    ]
-    bites = steps[np.asarray(signals.get("catastrophe", np.zeros(count)), dtype=bool)]
-    parts.append(charts.dots(bites, np.full(len(bites), 0.98), across, "event"))
-    drawn = charts.plot(
-        parts, across, up, x_title="step of the episode", y_title="strength", label=f"Affect during {name}"
-    )
-    said = f"{len(bites)} {'catastrophe' if len(bites) == 1 else 'catastrophes'}: the dots at the foot."
-    note = element("p", said, class_="soft") if len(bites) else None
-    return element("div", element("h3", name), charts.legend(shown, classes), drawn, note, class_="card")

@@ -5,11 +5,11 @@ from __future__ import annotations
 STYLE = """
 :root { color-scheme: light dark;
   --page: #fbfaf7; --card: #ffffff; --ink: #1d1f23; --soft: #5d636d; --rule: #e3e1da; --grid: #ecebe6;
-  --note: #fff6df; --note-edge: #d9a514; --good: #00704f; --bad: #b23a1a;
+  --lane: #f6f5f1; --note: #fff6df; --note-edge: #d9a514; --good: #00704f; --bad: #b23a1a;
   --b: #1d1f23; --a0: #0067a5; --a1: #c9510c; --a2: #00805d; --a3: #a3478f; --a4: #a87800; --a5: #2590cf; }
 @media (prefers-color-scheme: dark) { :root {
   --page: #14161a; --card: #1c1f25; --ink: #e8e8e4; --soft: #a2a8b3; --rule: #343943; --grid: #2a2e36;
-  --note: #2f2813; --note-edge: #d9a514; --good: #45cfa1; --bad: #ff8f6b;
+  --lane: #23272e; --note: #2f2813; --note-edge: #d9a514; --good: #45cfa1; --bad: #ff8f6b;
   --b: #f2f2ee; --a0: #5cb3f2; --a1: #ff8d4f; --a2: #3ccf9d; --a3: #e48fd0; --a4: #f0c24e; --a5: #a9daf8; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -29,8 +29,8 @@ p { margin: .3rem 0 .7rem; } .soft { color: var(--soft); font-size: .9rem; }
   padding: .6rem 1rem .6rem 2rem; margin: 1rem 0; } .notes li { margin: .25rem 0; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem;
   margin: .8rem 0; }
-table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .5rem .4rem; border-bottom: 1px solid var(--rule); vertical-align: top; }
+table { border-collapse: collapse; width: 100%; font-size: .84rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .5rem .3rem; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; line-height: 1.25; } tr:last-child > * { border-bottom: 0; }
 td { white-space: nowrap; } .text td { white-space: normal; } .text th { width: 10rem; }
 tbody th { color: var(--ink); min-width: 6rem; } td small { color: var(--soft); display: block;
@@ -42,13 +42,26 @@ svg { display: block; width: 100%; height: 100%; overflow: hidden; } svg.swatch 
   height: .9rem; }
 path { fill: none; vector-effect: non-scaling-stroke; stroke-linejoin: round; stroke-linecap: round; }
 .grid { stroke: var(--grid); stroke-width: 1; } .zero { stroke: var(--rule); stroke-width: 1.5; }
-.curve { stroke: var(--c); stroke-width: 2.2; } .trace { stroke: var(--c); stroke-width: 1.2; }
+.curve { stroke: var(--c); stroke-width: 2.2; }
 .run { stroke: var(--c); stroke-width: 1; opacity: .28; }
 .band { fill: var(--c); opacity: .13; stroke: none; } .faint .band { opacity: .06; }
 .reference { stroke: var(--soft); stroke-width: 1.6;
   stroke-dasharray: 5 4; } .seed { stroke: var(--c); stroke-width: 5; opacity: .35; }
 .interval { stroke: var(--c); stroke-width: 3; } .estimate { stroke: var(--c); stroke-width: 11; }
-.event { stroke: var(--bad); stroke-width: 7; }
+.lanes { display: grid; grid-template-columns: max-content minmax(8rem, 1fr) minmax(4.5rem, max-content);
+  gap: .15rem .9rem; align-items: center; font-size: .82rem;
+  font-variant-numeric: tabular-nums; --c: var(--soft); }
+.lanes .row { display: contents; } .lanes b { font-weight: 600; text-align: right; }
+.lanes .row span { color: var(--soft); white-space: nowrap; } .lanes .strip { height: 2.3rem; }
+.lanes .strip.flat { height: .9rem; } .lanes .strip svg { background: var(--lane); border-radius: .2rem; }
+.lanes .ruler { position: relative; height: 1.3rem; grid-column: 2; }
+.lanes .unit { color: var(--soft); font-size: .78rem; padding-left: .9rem; }
+.felt { fill: var(--c); fill-opacity: .3; stroke: var(--c); stroke-width: 1.4; stroke-linejoin: miter; }
+.reward { stroke: var(--ink); stroke-width: 1.6; stroke-linecap: butt; }
+.mark { stroke: var(--soft); stroke-width: 1.6; stroke-linecap: butt; }
+.veil { fill: var(--card); opacity: .62; stroke: none; }
+.begin { stroke: var(--rule); stroke-width: 1; stroke-linecap: butt; }
+.bite { stroke: var(--bad); stroke-width: 1.4; opacity: .8; stroke-linecap: butt; }
 .b { --c: var(--b); } .a0 { --c: var(--a0); } .a1 { --c: var(--a1); } .a2 { --c: var(--a2); }
 .a3 { --c: var(--a3); } .a4 { --c: var(--a4); } .a5 { --c: var(--a5); }
 .curve.dash1 { stroke-dasharray: 9 5; } .curve.dash2 { stroke-dasharray: 2 5; }
@@ -92,6 +105,8 @@ footer { color: var(--soft); font-size: .85rem; border-top: 1px solid var(--rule
   .plot .area { height: 15rem; } .plot.small .area { height: 8rem; } }
 @media (max-width: 34rem) {
   .forest { display: block; } .forest .row { display: flex; flex-wrap: wrap; justify-content: space-between; }
+  .lanes { grid-template-columns: max-content 1fr; } .lanes span { display: none; }
+  .lanes .ruler span { display: block; }
   .forest .strip { width: 100%; height: 2rem; order: 3; margin-bottom: .5rem; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 @media print { .card { break-inside: avoid; } main { max-width: none; } }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emotional_ed.analysis.changes import SHARE, WINDOW
 from emotional_ed.analysis.claims import Claim
 from emotional_ed.analysis.compare import ArmSummary
 from emotional_ed.analysis.figures import decimals, show, show_p
@@ -21,6 +22,7 @@ COLUMNS = (
     "seeds",
     "seconds",
 )
+RECOVERY_COLUMNS = ("arm", "episodes until back", "never back", "changes")
 P_COLUMN = COLUMNS.index("p (Holm)")
 
 
@@ -66,3 +68,23 @@ def _row(one: ArmSummary, claim: Claim | None, places: dict[str, int], baseline:
         f"{one.seconds:.1f}" if one.seconds == one.seconds else "not known",
     )
     return Row(one.arm, verdict(claim) if claim else "", cells)
+
+
+def recovery_rows(findings: Findings, task: str) -> list[tuple[str, ...]]:
+    """Return a row an arm on how fast it was back after changes; none if the task does not change."""
+    found = findings.recoveries_of(task)
+    places = min(decimals(one.episodes.value for one in found), 1)
+    return [
+        (one.arm, show(one.episodes, places), f"{100 * one.never:.0f} %", str(one.changes)) for one in found
+    ]
+
+
+def recovery_words(findings: Findings, task: str) -> str:
+    """Return what the table of recovery means, in words."""
+    one = findings.recoveries_of(task)[0]
+    window = min(WINDOW, max(1, one.period // 4))
+    return (
+        f"The task changes every {one.period} episodes. Counted are the episodes until the mean of {window} "
+        f"is back at {SHARE:.0%} of what it was before the change, both above the {one.floor:.2g} that "
+        "beginners earn; a seed that is never back counts with all episodes of the phase."
+    )

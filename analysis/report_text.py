@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emotional_ed.analysis.findings import Findings, answer, commands, question, title, versions
-from emotional_ed.analysis.report_table import COLUMNS, table_rows
+from emotional_ed.analysis.report_table import (
+    COLUMNS,
+    RECOVERY_COLUMNS,
+    recovery_rows,
+    recovery_words,
+    table_rows,
+)
 from emotional_ed.analysis.settings import differences_from, settings_of, shared_settings
 from emotional_ed.analysis.table import escape_cell, table_of
 
@@ -18,6 +24,8 @@ def report_markdown(findings: Findings) -> str:
         parts += ["## Before you believe it", _bullets(findings.caveats)]
     for task in findings.tasks:
         parts += [f"## Results: {escape_cell(task)}" if task else "## Results", _table(findings, task)]
+        if rows := recovery_rows(findings, task):
+            parts += [recovery_words(findings, task), table_of(RECOVERY_COLUMNS, rows)]
     parts.append(
         "IQM over seeds with 95 % bootstrap intervals; p two-sided, after Holm over all claims; worst tenth: "
         "CVaR of the returns of training."

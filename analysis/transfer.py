@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Task = TypeVar("Task")
+
+
+def transfer_matrix(
+    tasks: Sequence[Task], learn: Callable[[Task], object], score: Callable[[Task], ArrayLike]
+) -> tuple[Array, Array]:
+    """Learn tasks one after another, and after each of them score all.
+
+    Args:
+        tasks: what is learned, in order, at least two.
+        learn: trains the agent on a task; it keeps what it has learned before.
+        score: of the agent as it is now on a task, one number or one a seed, [...]; it must not teach.
+
+    Returns:
+        R[i, j], the score on task j after learning tasks 1 to i, [..., T, T], and b, the scores before
+        learning, [..., T]: what `forgetting`, `backward_transfer` and `forward_transfer` ask for.
+
+    Raises:
+        ValueError: there are fewer than two tasks, or a score is not finite.
+
+    Source:
+        Lopez-Paz and Ranzato (2017), section 2.
+    """
+
+    def scores() -> Array:
+        return np.stack([np.asarray(score(task), dtype=np.float64) for task in tasks], axis=-1)
+
+    if len(tasks) < 2:
+        raise ValueError(f"tasks: got {len(tasks)}, expected at least two")
+    untrained, rows = scores(), []
+    for task in tasks:
+        learn(task)
+        rows.append(scores())
+    matrix = _matrix(np.stack(rows, axis=-2))
+    if not np.isfinite(untrained).all():
+        raise ValueError(f"score: got {untrained!r} before learning, expected finite numbers")
+    return matrix, untrained
 
 
 def backward_transfer(matrix: ArrayLike) -> Array:

@@ -1,16 +1,27 @@
-"""Environment steps per second of the deep agents beside Stable-Baselines3's DQN, in one process.
+"""What the deep agents cost beside Stable-Baselines3's DQN: speed, memory, and whether either grows.
 
-The same network, the same hyper-parameters, CPU, one thread. Two settings: Stable-Baselines3's defaults (a
+The same network, the same hyper-parameters, CPU, one thread, on CartPole-v1.
+
+speed: environment steps per second, all agents in one process. Two settings: Stable-Baselines3's defaults (a
 gradient step every 4 steps, 64-64 units) and those tuned for CartPole by rl-baselines3-zoo (128 gradient
 steps every 256 steps, 256-256 units). Each agent learns for a while before the clock starts.
+memory: largest memory of a process that does nothing but learn, one process an agent, with the same buffer,
+filled.
+growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then.
 
-python benchmarks/deep.py
+python benchmarks/deep.py speed
+python benchmarks/deep.py memory --steps 20000
+python benchmarks/deep.py growth --steps 1000000
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,8 +62,10 @@ ARMS: dict[str, Make] = {
     ),
     "EmotionalDQN, level 0": feeling(AffectConfig.levels(0)),
     "EmotionalDQN, level 1": feeling(AffectConfig.levels(1)),
+    "EmotionalDQN, level 2": feeling(AffectConfig.levels(2)),
     "EmotionalDQN, level 2 without recall": feeling(dataclasses.replace(AffectConfig.levels(2), recall=None)),
 }
+CHUNK = 10_000  # steps between two looks at the clock
 
 
 def rate(make: Make, seed: int, kwargs: dict[str, Any]) -> float:
@@ -64,30 +77,91 @@ def rate(make: Make, seed: int, kwargs: dict[str, Any]) -> float:
     return STEPS / (time.perf_counter() - began)
 
 
-def main() -> None:
-    """Print one table a setting."""
-    torch.set_num_threads(1)
-    print(
+def title() -> str:
+    """Return what was measured on."""
+    return (
         f"emotional_ed {emotional_ed.__version__}, stable-baselines3 {stable_baselines3.__version__}, "
-        f"torch {torch.__version__}, CPU, one thread. CartPole-v1, {STEPS} steps a run, {ROUNDS} rounds in "
-        "which all agents take turns: median (from smallest to largest)."
+        f"torch {torch.__version__}, CPU, one thread. CartPole-v1"
     )
-    for title, kwargs in SETTINGS.items():
+
+
+def speed() -> None:
+    """Print one table a setting."""
+    print(
+        f"{title()}, {STEPS} steps a run, {ROUNDS} rounds in which all agents take turns: "
+        "median (from smallest to largest)."
+    )
+    for name, kwargs in SETTINGS.items():
         rates: dict[str, list[float]] = {name: [] for name in ARMS}
         for seed in range(ROUNDS):
-            for name, make in ARMS.items():
-                rates[name].append(rate(make, seed, kwargs))
+            for arm, make in ARMS.items():
+                rates[arm].append(rate(make, seed, kwargs))
         reference = rates["Stable-Baselines3 DQN"]
-        print(f"\n{title}\n\n| agent | steps per second | times Stable-Baselines3 |\n|---|---|---|")
-        for name, own in rates.items():
+        print(f"\n{name}\n\n| agent | steps per second | times Stable-Baselines3 |\n|---|---|---|")
+        for arm, own in rates.items():
             ratios = [a / b for a, b in zip(own, reference, strict=True)]
-            print(f"| {name} | {spread(own, 0)} | {spread(ratios, 2)} |", flush=True)
+            print(f"| {arm} | {spread(own, 0)} | {spread(ratios, 2)} |", flush=True)
 
 
 def spread(values: list[float], digits: int) -> str:
     """Return the median, the smallest and the largest."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def peak() -> float:
+    """Return the largest memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory(steps: int) -> None:
+    """Print the largest memory of a process for each agent, and how much more that is than the first's."""
+    print(f"{title()}, a buffer of {steps} transitions, filled.\n")
+    print("| agent | peak memory | more than Stable-Baselines3 |\n|---|---|---|")
+    first = 0.0
+    for name in ARMS:
+        command = [sys.executable, __file__, "one", "--steps", str(steps), "--agent", name]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        mb = float(output.split()[-1])
+        first = first or mb
+        print(f"| {name} | {mb:.0f} MB | {100 * (mb / first - 1):+.1f} % |", flush=True)
+
+
+def one(agent: str, steps: int) -> None:
+    """Learn until a buffer of `steps` transitions is full, and print the largest memory in MB."""
+    ARMS[agent](0, {"buffer_size": steps}).learn(steps)
+    print(peak())
+
+
+def growth(steps: int) -> None:
+    """Print time and memory along one long run."""
+    print(f"{title()}, level 2, {steps} steps, a buffer of 50000.\n")
+    print(f"| steps | seconds for the last {CHUNK} | peak memory |\n|---|---|---|")
+    model = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000})
+    model.learn(WARM)
+    while model.num_timesteps < steps:
+        began = time.process_time()
+        model.learn(CHUNK, reset_num_timesteps=False)
+        seconds = time.process_time() - began
+        print(f"| {model.num_timesteps} | {seconds:.1f} | {peak():.0f} MB |", flush=True)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", nargs="?", default="speed", choices=["speed", "memory", "growth", "one"])
+    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--agent", choices=list(ARMS), default="EmotionalDQN, level 2")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.what == "speed":
+        speed()
+    elif given.what == "memory":
+        memory(given.steps)
+    elif given.what == "growth":
+        growth(given.steps)
+    else:
+        one(given.agent, given.steps)
 
 
 if __name__ == "__main__":

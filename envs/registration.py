@@ -23,6 +23,13 @@ _MODULES = {
     "Predator-v0": ("emotional_ed.envs.predator", "Predator", 60),
 }
 ENV_IDS = tuple(f"{NAMESPACE}/{name}" for name in _MODULES)
+"""The situations that are tables, with a version that steps many copies in one tensor program."""
+_DEEP = {
+    "LavaField-v0": ("emotional_ed.envs.lava_field:LavaFieldEnv", 40),
+    "RecurringCartPole-v0": ("emotional_ed.envs.recurring_cartpole:RecurringCartPoleEnv", 200),
+}
+DEEP_IDS = tuple(f"{NAMESPACE}/{name}" for name in _DEEP)
+"""The situations for deep agents, whose observations are vectors."""
 
 
 def register_envs() -> None:
@@ -35,3 +42,6 @@ def register_envs() -> None:
                 vector_entry_point=f"{module}:{situation}VectorEnv",
                 max_episode_steps=limit,
             )
+    for name, (entry_point, limit) in _DEEP.items():
+        if f"{NAMESPACE}/{name}" not in registry:
+            register(id=f"{NAMESPACE}/{name}", entry_point=entry_point, max_episode_steps=limit)

@@ -89,7 +89,7 @@ class Arm:
     def draw(self, budget: int, seed: int) -> list[dict[str, float]]:
         """Return `budget` random settings; what arms have in common is drawn the same for all of them."""
         ranges = {**COMMON, **self.search}
-        columns = {path: _uniform(path, budget, seed) for path in ranges}
+        columns = {path: uniform_shares(path, budget, seed) for path in ranges}
         drawn = [
             {path: one.at(float(columns[path][i])) for path, one in ranges.items()} for i in range(budget)
         ]
@@ -110,7 +110,7 @@ class Arm:
                 raise ValueError(
                     f"search: got the path {path!r}, expected one below {sorted(parts)} or {sorted(COMMON)}"
                 )
-            parts[head] = _replaced(parts[head], rest, value, path)
+            parts[head] = replaced(parts[head], rest, value, path)
         return parts["level0"], parts["affect"]
 
     @property
@@ -138,7 +138,8 @@ class Arm:
         }
 
 
-def _uniform(path: str, budget: int, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def uniform_shares(path: str, budget: int, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return how far along its range each configuration draws the number at `path`, [budget] in [0, 1)."""
     return np.random.default_rng([seed, zlib.crc32(path.encode())]).random(budget)
 
 
@@ -148,7 +149,12 @@ def _structure(config: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
 
 
-def _replaced(thing: Any, path: list[str], value: float, whole: str) -> Any:
+def replaced(thing: Any, path: list[str], value: float, whole: str) -> Any:
+    """Return `thing` with `value` in the place that `path` leads to; `whole` is the path as it was given.
+
+    Raises:
+        ValueError: the path leads nowhere.
+    """
     name, *rest = path
     if isinstance(thing, tuple):  # channels of one's own, by name
         chosen = [one for one in thing if one.channel.name == name]
@@ -156,14 +162,14 @@ def _replaced(thing: Any, path: list[str], value: float, whole: str) -> Any:
             raise ValueError(
                 f"search: got the path {whole!r}, expected {name!r} to name one of {len(thing)} channels"
             )
-        return tuple(_replaced(one, rest, value, whole) if one is chosen[0] else one for one in thing)
+        return tuple(replaced(one, rest, value, whole) if one is chosen[0] else one for one in thing)
     kinds = (
         {one.name: one.type for one in dataclasses.fields(thing)} if dataclasses.is_dataclass(thing) else {}
     )
     if name not in kinds:
         raise ValueError(f"search: got the path {whole!r}, expected {type(thing).__name__} to have {name!r}")
     if rest:
-        new = _replaced(getattr(thing, name), rest, value, whole)
+        new = replaced(getattr(thing, name), rest, value, whole)
     else:
         new = _whole(whole, value) if kinds[name] in ("int", int) else value
     return dataclasses.replace(thing, **{name: new})

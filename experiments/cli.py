@@ -7,14 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from emotional_ed.checks import require_choice
+
+if TYPE_CHECKING:
+    from emotional_ed.experiments.study import Study
+
+EXIT_DIFFERENT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code (2 for bad input, 130 after Ctrl-C)."""
+    """Run the command line; return its exit code (1: a rerun differs, 2: bad input, 130: Ctrl-C)."""
     try:
         arguments = _parser().parse_args(argv)
         return int(arguments.run(arguments))
@@ -40,18 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--population", type=int, default=1, help="members, with seeds S, S+1, ... (default 1)")
     one.add_argument("--seed", type=int, default=0, help="seed of the first member (default 0)")
     one.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    _add_deep(one)
     one.set_defaults(run=_train)
 
-    several = commands.add_parser("ablate", help="train the ladder of levels and compare its arms")
+    several = commands.add_parser("ablate", help="train the ladder of levels and its ablations; compare them")
     _add_task(several)
-    several.add_argument("--seeds", type=int, default=30, help="seeds of each arm (default 30)")
-    several.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
-    several.add_argument(
-        "--arms", default="ladder", help="ladder, or all: leave-one-out and controls too (default ladder)"
-    )
-    several.add_argument("--jobs", type=int, default=1, help="arms trained at the same time (default 1)")
-    several.add_argument("--backend", default="local", help="where jobs run: local (default)")
+    _add_ablation(several)
     several.set_defaults(run=_ablate)
+
+    again = commands.add_parser("rerun", help="train a finished run again and see whether it gives the same")
+    again.add_argument("folder", metavar="RUN", help="the folder of a finished run")
+    again.add_argument("--out", default=None, metavar="DIR", help="keep the new run here (default: nowhere)")
+    again.add_argument("--quiet", action="store_true", help="no progress bar")
+    again.set_defaults(run=_rerun)
 
     fair = commands.add_parser("suite", help="tune a mechanism and all its rivals on a task, and compare")
     _add_suite(fair)
@@ -62,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     told.add_argument(
         "--baseline", metavar="ARM", help="what the others are compared with (default level-0, or the first)"
     )
+    told.add_argument(
+        "--relive", type=int, default=1000, metavar="STEPS",
+        help="steps of each arm's first seed lived again to show what it felt (default 1000; 0: none)",
+    )  # fmt: skip
     told.set_defaults(run=_report)
 
     look = commands.add_parser("watch", help="show an episode of a run, as text and as a film")
@@ -91,6 +102,44 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
         help="arguments of the environment, e.g. '{\"noise\": 0.5}'",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_deep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", default="MlpPolicy", help="of a deep agent (default MlpPolicy)")
+    parser.add_argument(
+        "--hyperparameters", type=_json_object, default={}, metavar="JSON",
+        help="of a deep agent, by Stable-Baselines3's names, e.g. '{\"learning_rate\": 0.001}'",
+    )  # fmt: skip
+
+
+def _add_ablation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--agent", default="emotional-q", help="name of the agent (see: emotional-ed list)")
+    _add_deep(parser)
+    parser.add_argument("--seeds", type=int, default=30, help="seeds of each arm (default 30)")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
+    parser.add_argument(
+        "--arms", default="ladder,leave-one-out", metavar="NAMES",
+        help="arms or groups of them, with commas: ladder, leave-one-out, controls, all, level-0, ... "
+        "(default ladder,leave-one-out)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tune", type=int, default=0, metavar="N",
+        help="search each arm's settings first: N random ones, on seeds of their own (default 0: none)",
+    )  # fmt: skip
+    parser.add_argument("--tune-seeds", type=int, default=5, metavar="K", help="seeds of each (default 5)")
+    parser.add_argument(
+        "--tune-seed", type=int, default=1_000_000, help="the first of them (default 1000000)"
+    )
+    parser.add_argument("--question", default=None, help="what the study asks, for its report")
+    parser.add_argument(
+        "--jobs", type=int, default=None, help="jobs at the same time (default: as many as there are cores)"
+    )
+    parser.add_argument("--backend", default="local", help="where jobs run: local (default) or ray")
+    parser.add_argument("--address", default=None, help="of the Ray cluster (default: one is started here)")
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=10.0, metavar="S",
+        help="time between two checkpoints of a run, which is what a kill can cost (default 10)",
+    )  # fmt: skip
 
 
 def _add_suite(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +200,8 @@ def _train(arguments: argparse.Namespace) -> int:
         step_size=arguments.step_size,
         discount=arguments.discount,
         exploration=arguments.exploration,
+        policy=arguments.policy,
+        hyperparameters=arguments.hyperparameters,
         env_kwargs=arguments.env_kwargs,
         catastrophe_reward=arguments.catastrophe_reward,
         device=arguments.device,
@@ -162,32 +213,73 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _ablate(arguments: argparse.Namespace) -> int:
     from emotional_ed.analysis import markdown_table
-    from emotional_ed.checks import require_choice
-    from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
-    from emotional_ed.experiments.study import Study, run_study
+    from emotional_ed.experiments.study import run_study
 
-    require_choice("arms", arguments.arms, ("ladder", "all"))
-    arms = {**LADDER, **({**leave_one_out(), **controls()} if arguments.arms == "all" else {})}
-    study = Study(
+    table = run_study(
+        _study(arguments),
+        arguments.out,
+        jobs=arguments.jobs,
+        backend=arguments.backend,
+        address=arguments.address,
+        progress_bar=not arguments.quiet,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+    )
+    print(markdown_table(table))
+    print("IQM over seeds with 95 % bootstrap intervals.", end=" ")
+    if arguments.tune:
+        print(f"Each arm has the best of {arguments.tune} random settings, found on other seeds")
+        print(f"(all of them: {arguments.out}/tuning/trials.csv).")
+    else:
+        print("All arms share step size, discount and exploration,\nwhich were given, not tuned here.")
+    for one in table.study.skipped:
+        print(f"left out: {one.folder}: {one.reason}")
+    print(f"report:   emotional-ed report {arguments.out}")
+    print(f"curves:   tensorboard --logdir {arguments.out}")
+    return 0
+
+
+def _study(arguments: argparse.Namespace) -> Study:
+    from emotional_ed.experiments.arms import arms_named, without_recall
+    from emotional_ed.experiments.study import ALGORITHMS, Study
+    from emotional_ed.experiments.tuning import Tuning
+
+    classes = {agent: name for name, agent in ALGORITHMS.items()}
+    require_choice("agent", arguments.agent, classes)
+    arms = arms_named(*(name.strip() for name in arguments.arms.split(",")))
+    if arguments.agent != "emotional-q":
+        arms = without_recall(arms)
+    tuning = None
+    if arguments.tune:
+        tuning = Tuning(
+            configurations=arguments.tune, seeds=arguments.tune_seeds, first_seed=arguments.tune_seed
+        )
+    return Study(
         env_id=arguments.env_id,
         seeds=arguments.seeds,
         steps=arguments.steps,
         arms=arms,
         first_seed=arguments.seed,
+        algorithm=classes[arguments.agent],
         step_size=arguments.step_size,
         discount=arguments.discount,
         exploration=arguments.exploration,
+        policy=arguments.policy,
+        hyperparameters=arguments.hyperparameters,
+        tuning=tuning,
         env_kwargs=arguments.env_kwargs,
         catastrophe_reward=arguments.catastrophe_reward,
+        question=arguments.question,
     )
-    summaries = run_study(
-        study, arguments.out, jobs=arguments.jobs, backend=arguments.backend, progress_bar=not arguments.quiet
-    )
-    print(markdown_table(summaries))
-    print("IQM over seeds with 95 % bootstrap intervals. All arms share step size, discount and exploration,")
-    print("which were given, not tuned here.")
-    print(f"curves:   tensorboard --logdir {arguments.out}")
-    return 0
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    from emotional_ed.experiments.reruns import rerun
+
+    found = rerun(arguments.folder, arguments.out, progress_bar=not arguments.quiet)
+    print(f"same:      {found.text}" if found.same else f"different: {found.text}")
+    for one in found.changed:
+        print(f"changed:   {one}")
+    return 0 if found.same else EXIT_DIFFERENT
 
 
 def _suite(arguments: argparse.Namespace) -> int:
@@ -207,9 +299,14 @@ def _suite(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from emotional_ed.analysis import report
+    from emotional_ed.analysis import load_study, report
+    from emotional_ed.analysis.claims import find_baseline
+    from emotional_ed.experiments.study_episodes import study_episodes
 
-    page = report(arguments.folder, baseline=arguments.baseline)
+    study = load_study(arguments.folder)
+    find_baseline(study.runs, arguments.baseline)  # a wrong name is said before anything is lived again
+    episodes, notes = study_episodes(study, arguments.relive)
+    page = report(study, baseline=arguments.baseline, episodes=episodes, episode_notes=notes)
     print(f"report:   {page}")
     return 0
 
@@ -236,7 +333,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from emotional_ed.envs.registration import ENV_IDS
+    from emotional_ed.envs.registration import DEEP_IDS, ENV_IDS
     from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
     from emotional_ed.experiments.mechanisms import MECHANISMS
     from emotional_ed.experiments.tasks import TASKS
@@ -244,6 +341,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     for title, names in (
         ("environments (and every Gymnasium id with Discrete spaces)", ENV_IDS),
+        ("environments for deep agents (and every Gymnasium id that they take)", DEEP_IDS),
         ("agents", AGENTS),
         ("arms", (*LADDER, *leave_one_out(), *controls())),
         ("tasks of the suite", TASKS),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from emotional_ed.analysis import load_study, markdown_table
+from emotional_ed.analysis import ArmSummary, load_study, markdown_table
 from emotional_ed.analysis.plots import plot_study
 from emotional_ed.experiments.study import Study, run_study
 from emotional_ed.experiments.timeline import record_first_episode
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _search()
     began = time.perf_counter()
     out = _free_folder(Path(arguments.out))
-    summaries = []
+    summaries: list[ArmSummary] = []
     for task, study in TASKS.items():
         tuned = dataclasses.replace(study, settings=TUNED.get(task, {}))
         summaries += run_study(tuned, out / task, jobs=arguments.jobs, progress_bar=True)

@@ -1,4 +1,4 @@
-"""Arms that train side by side, each in a process of its own that can be stopped at any time."""
+"""Jobs side by side, in processes of this machine that can be killed at any time."""
 
 from __future__ import annotations
 
@@ -7,78 +7,150 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from queue import Empty
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, final
 
 import torch
+from tqdm import tqdm
 
-from emotional_ed.experiments.train import TrainSpec, train
+from emotional_ed.experiments.jobs import Done, Job, Teller, Waiting, run_here, run_job
+from emotional_ed.experiments.keeper import Ear
 
 _LOOK = 0.2  # seconds between two looks at the processes
+_GRACE = 30  # seconds that a process has to stop in
 
 
-def train_side_by_side(
-    specs: Mapping[str, TrainSpec], out: Path, jobs: int, progress: Callable[[int], object]
-) -> None:
-    """Train each arm into `out / name`, at most `jobs` at a time.
+@final
+class Local:
+    """Jobs in processes of this machine; with one at a time, in this very process. A `Backend`.
 
-    Ctrl-C, or the end of this process, stops all of them; each keeps its metrics and a checkpoint. If one
-    process dies, the others still finish.
+    Ctrl-C, or the end of this process, stops all of them; each keeps its metrics and a checkpoint. If one is
+    killed, its job goes on in a new one.
 
     Args:
-        specs: name -> what to train.
-        out: folder of the study.
-        jobs: processes at the same time.
-        progress: called with the steps made since the last call.
-
-    Raises:
-        ValueError: an arm failed, or its process was killed.
+        processes: at the same time, >= 1.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in unknown states
-    reports, stop = context.Queue(), context.Event()
-    waiting = list(specs.items())
-    running: dict[str, Any] = {}
-    failed: list[str] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                name, spec = waiting.pop(0)
-                arguments = (name, spec, out / name, reports, stop, os.getpid())
-                running[name] = context.Process(target=_work, args=arguments, daemon=True)
-                with _interrupts_ignored():  # children inherit that: they stop when told, not halfway
-                    running[name].start()
-            failed += _drain(reports, progress)
-            for name, process in list(running.items()):
-                process.join(_LOOK / len(running))
-                if process.exitcode is not None:
-                    del running[name]
-                    if process.exitcode < 0:
-                        failed.append(f"{name!r} was killed by signal {-process.exitcode}")
-    except BaseException:
-        stop.set()
-        for process in running.values():
-            process.join(30)
-        raise
-    failed += _drain(reports, progress)
-    if failed:
-        raise ValueError(
-            f"study: got arms that failed: {'; '.join(failed)}; the others are finished in {out}"
-        )
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._workers: list[_Worker] = []
+
+    def run(self, jobs: Sequence[Job], teller: Teller) -> dict[str, str]:
+        """Do jobs; see `Backend`."""
+        at_once = min(self.processes, len(jobs))
+        if at_once <= 1:
+            return run_here(jobs, teller)
+        waiting, workers = Waiting(jobs, teller), self._workers
+        while waiting or any(one.job is not None for one in workers):
+            _hand_out(waiting, workers, at_once)
+            for one in _ready(workers):
+                if not _listen(one, waiting, teller):
+                    workers.remove(one)
+            if teller.stopped():
+                raise KeyboardInterrupt
+        return waiting.failed
+
+    def close(self) -> None:
+        """Let all processes stop, and wait for them."""
+        for one in self._workers:
+            one.end()
+        for one in self._workers:
+            one.process.join(_GRACE)
+        self._workers.clear()
 
 
-def _drain(reports: Any, progress: Callable[[int], object]) -> list[str]:
-    failed: list[str] = []
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    job: Job | None = None
+
+    @classmethod
+    def start(cls) -> _Worker:
+        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in unknown states
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _interrupts_ignored():  # children inherit that: they stop when told, not halfway
+            process.start()
+        theirs.close()
+        return cls(process, pipe)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):  # it may be gone
+            self.pipe.send(None)
+        self.pipe.close()
+
+
+def _hand_out(waiting: Waiting, workers: list[_Worker], processes: int) -> None:
     while True:
-        try:
-            report = reports.get(timeout=0.01)
-        except Empty:
-            return failed
-        if isinstance(report, int):
-            progress(report)
-        else:
-            failed.append(report)
+        free = next((one for one in workers if one.job is None), None)
+        if free is None and len(workers) >= processes:
+            return
+        job = waiting.next()
+        if job is None:
+            return
+        if free is None:
+            free = _Worker.start()
+            workers.append(free)
+        free.job = job
+        with contextlib.suppress(OSError):  # killed while idle: its end is heard below
+            free.pipe.send(job)
+
+
+def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
+    heard = wait([one.pipe for one in workers], _LOOK)
+    return [one for one in workers if one.pipe in heard]
+
+
+def _listen(worker: _Worker, waiting: Waiting, teller: Teller) -> bool:
+    """Take in what a worker says; return False if it is gone."""
+    job = worker.job
+    try:
+        said = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        worker.pipe.close()
+        if job is not None:
+            waiting.lost(job, f"its process {_end_of(worker.process.exitcode)}")
+        return False
+    assert job is not None
+    if isinstance(said, Done):
+        worker.job = None
+        waiting.take(job, said)
+    elif isinstance(said, int):
+        teller.steps(job, said)
+    else:
+        teller.note(job, said)
+    return True
+
+
+def _end_of(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def _serve(pipe: Connection) -> None:
+    """Do the jobs that come through the pipe until it is closed, or None comes."""
+    torch.set_num_threads(1)  # as many processes as cores, not threads
+    tqdm.set_lock(threading.RLock())  # its own is shared by processes, and a killed one would leave it behind
+    parent = os.getppid()
+
+    def stopped() -> bool:  # nothing but the end is said while a job is being done
+        return pipe.poll() or os.getppid() != parent
+
+    def say(what: object) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more: `stopped` says so
+            pipe.send(what)
+
+    try:
+        while (job := pipe.recv()) is not None:
+            done = run_job(job, Ear(tell=say, stopped=stopped, note=say))
+            say(done)
+            if done.outcome == "stopped":
+                return
+    except (EOFError, OSError):
+        return
 
 
 @contextlib.contextmanager
@@ -91,19 +163,3 @@ def _interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _work(name: str, spec: TrainSpec, out: Path, reports: Any, stop: Any, parent: int) -> None:
-    torch.set_num_threads(1)  # as many processes as cores, not threads
-
-    def report(steps: int) -> None:
-        if stop.is_set() or os.getppid() != parent:
-            raise KeyboardInterrupt
-        reports.put(steps)
-
-    try:
-        train(spec, out, progress=report)
-    except KeyboardInterrupt:
-        reports.cancel_join_thread()  # nobody may be there to read what is left
-    except Exception as error:
-        reports.put(f"{name!r}: {error}")

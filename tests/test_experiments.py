@@ -19,6 +19,7 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis import load_run
 from emotional_ed.experiments import LADDER, Study, TrainSpec, controls, leave_one_out, run_study
 from emotional_ed.experiments.cli import main
+from emotional_ed.experiments.keeper import Keeper
 from emotional_ed.experiments.timeline import record_first_episode
 from emotional_ed.experiments.train import train
 from emotional_ed.experiments.tune import draw_configurations, tune
@@ -81,8 +82,9 @@ def test_what_was_learned_before_an_error_is_kept(tmp_path: Path, monkeypatch: p
         step(self)
 
     monkeypatch.setattr(EmotionalQ, "_step", fail)
+    spec = TrainSpec(env_id=DOOR, steps=2000, population=2)
     with pytest.raises(KeyboardInterrupt):
-        train(TrainSpec(env_id=DOOR, steps=2000, population=2), tmp_path / "run")
+        train(spec, tmp_path / "run", checkpoint_seconds=10_000)
     assert not (tmp_path / "run" / "result.json").exists()
     assert EmotionalQ.load(tmp_path / "run" / "checkpoint").num_timesteps == 700
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
@@ -111,7 +113,7 @@ def test_ctrl_c_saves_what_is_finished(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip() == "emotional-ed: interrupted; what was finished is saved"
-    assert EmotionalQ.load(tmp_path / "run" / "checkpoint").num_timesteps >= 500
+    assert EmotionalQ.load(tmp_path / "run" / "checkpoint").num_timesteps > 0
     assert not (tmp_path / "run" / "result.json").exists()
 
 
@@ -240,14 +242,23 @@ def test_ablate_prints_the_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["train", "Nowhere-v0"], "env: got 'Nowhere-v0', expected an id that Gymnasium knows"),
         (["train", "Pendulum-v1"], "action_space: got Box"),
-        (["train", DOOR, "--agent", "ppo"], "agent: got 'ppo', expected one of emotional-q"),
+        (["train", DOOR, "--agent", "ppo"], "agent: got 'ppo', expected one of emotional-dqn, emotional-q"),
         (["train", DOOR, "--step-size", "nan"], "step_size: got nan, expected a number in [0, 1]"),
         (["train", DOOR, "--step-size", "-1"], "step_size: got -1.0"),
         (["train", DOOR, "--level", "5"], "levels: got 5, expected 0, 1 or 2"),
         (["train", DOOR, "--steps", "0"], "steps: got 0, expected an integer of at least 1"),
         (["train", DOOR, "--device", "abacus"], "device: got 'abacus'"),
-        (["ablate", DOOR, "--arms", "none"], "arms: got 'none', expected one of all, ladder"),
-        (["ablate", DOOR, "--backend", "ray"], "backend: got 'ray', expected one of local"),
+        (
+            ["ablate", DOOR, "--arms", "none"],
+            "arms: got 'none', expected one of ladder, leave-one-out, controls",
+        ),
+        (["ablate", DOOR, "--arms", "withot-fear"], "did you mean 'without-fear'"),
+        (["ablate", DOOR, "--backend", "slurm"], "backend: got 'slurm', expected one of local, ray"),
+        (["ablate", DOOR, "--address", "auto"], "address: got 'auto' with backend 'local'"),
+        (["ablate", DOOR, "--tune", "-1"], "Tuning.configurations: got -1"),
+        (["ablate", DOOR, "--tune", "3", "--tune-seed", "29"], "of which 1 (e.g. 29) are reported too"),
+        (["ablate", DOOR, "--agent", "emotional-sac-o-matic"], "agent: got 'emotional-sac-o-matic'"),
+        (["ablate", DOOR, "--checkpoint-seconds", "-1"], "checkpoint_seconds: got -1.0"),
         (["ablate", DOOR, "--jobs", "0"], "jobs: got 0"),
         (["ablate", DOOR, "--seeds", "0"], "seeds: got 0"),
     ],
@@ -307,6 +318,8 @@ def ablation(out: Path, steps: int = 10_000_000) -> "subprocess.Popen[str]":
         DOOR,
         "--jobs",
         "2",
+        "--arms",
+        "ladder",
         "--seeds",
         "2",
     ]
@@ -331,7 +344,7 @@ def test_ctrl_c_stops_all_arms_at_once_and_keeps_what_they_have(tmp_path: Path) 
     assert process.returncode == 130
     assert errors.strip() == "emotional-ed: interrupted; what was finished is saved"
     for arm in ("level-0", "level-0+1"):
-        assert EmotionalQ.load(out / arm / "checkpoint").num_timesteps >= 500
+        assert EmotionalQ.load(out / arm / "checkpoint").num_timesteps > 0
     assert not (out / "level-0+1+2").exists()
 
 
@@ -349,7 +362,7 @@ def test_killing_the_parent_ends_its_workers_and_killing_a_worker_spares_the_oth
     wait_for(lambda: not any(Path(f"/proc/{one}/exe").exists() for one in workers), 30)
 
     out = tmp_path / "wounded"
-    with ablation(out, steps=6000) as process:
+    with ablation(out, steps=1500) as process:
         wait_for(lambda: (out / "level-0+1" / "metrics.csv").exists())
         config = json.loads((out / "study.json").read_text())
         assert list(config["arms"]) == list(LADDER)
@@ -358,11 +371,9 @@ def test_killing_the_parent_ends_its_workers_and_killing_a_worker_spares_the_oth
         ]
         os.kill(victims[-1], signal.SIGKILL)
         _, errors = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert "was killed by signal 9; the others are finished" in errors
-    assert errors.count("emotional-ed: ") == 1
-    assert "Traceback" not in errors
-    assert sum((out / arm / "result.json").exists() for arm in LADDER) == 2
+    assert (process.returncode, errors) == (0, "")
+    assert "its process was killed by signal 9; it goes on in another one" in (out / "study.log").read_text()
+    assert all((out / arm / "result.json").exists() for arm in LADDER)
 
 
 def test_a_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
@@ -380,6 +391,19 @@ def test_the_exported_ladder_can_be_given_as_arms(tmp_path: Path) -> None:
 
 def test_long_runs_are_checkpointed_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[int] = []
-    monkeypatch.setattr(EmotionalQ, "save", lambda self, path: saved.append(self.num_timesteps))
-    train(TrainSpec(env_id=DOOR, steps=11_000, affect=AffectConfig.levels(0)), tmp_path / "run")
-    assert saved == [5000, 10_000, 11_000]
+    looks = iter(range(10**6))
+    monkeypatch.setattr(Keeper, "is_due", lambda self: next(looks) % 400 == 399)
+    save = EmotionalQ.save
+
+    def count(self: EmotionalQ, path: Path) -> Path:
+        saved.append(self.num_timesteps)
+        return save(self, path)
+
+    monkeypatch.setattr(EmotionalQ, "save", count)
+    spec = TrainSpec(env_id=DOOR, steps=1000, affect=AffectConfig.levels(0))
+    train(spec, tmp_path / "often", checkpoint_seconds=0)
+    assert saved[0] == 400
+    assert saved[-1] == 1000
+    saved.clear()
+    train(spec, tmp_path / "seldom", checkpoint_seconds=1000)
+    assert saved == [1000]

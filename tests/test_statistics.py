@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import integrate, stats
 
+from emotional_ed.affect import AffectConfig
+from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis import (
     Estimate,
     backward_transfer,
@@ -27,6 +30,7 @@ from emotional_ed.analysis import (
     probability_of_improvement,
     recovery,
     sign_flip_test,
+    transfer_matrix,
 )
 from emotional_ed.analysis.bootstrap import resample
 
@@ -92,6 +96,10 @@ SEEDED: list[tuple[str, Callable[..., Any]]] = [
     (
         "paired improvement",
         lambda x, y, **k: probability_of_improvement(x, y, paired=True, resamples=77, **k),
+    ),
+    (
+        "improvement on common seeds",
+        lambda x, y, **k: probability_of_improvement(x, y, common_seeds=True, resamples=77, **k),
     ),
     ("sign flips", lambda x, y, **k: sign_flip_test(x, y, resamples=999, **k)),
     ("permutations", lambda x, y, **k: permutation_test(x, y, resamples=999, **k)),
@@ -173,6 +181,22 @@ def test_intervals_of_differences_and_improvement_cover() -> None:
         <= covered(lambda t: probability_of_improvement(own[t], x[t], seed=t, **few), chance, 1000)
         <= 0.97
     )
+
+
+def test_intervals_of_improvement_cover_on_common_seeds() -> None:
+    """Drawn apart, arms that share their seeds would get intervals that are far too wide."""
+    rng = np.random.default_rng(8)
+    chance, trials = float(stats.norm.cdf(0.5 / np.sqrt(2))), 1000
+    shared = np.sqrt(0.8) * rng.normal(size=(trials, 25))
+    x, y = np.sqrt(0.2) * rng.normal(size=(2, trials, 25)) + shared
+    few: dict[str, Any] = {"resamples": 400}
+    improved = probability_of_improvement
+    together = covered(lambda t: improved(x[t] + 0.5, y[t], common_seeds=True, seed=t, **few), chance, trials)
+    assert 0.93 <= together <= 0.97
+    assert covered(lambda t: improved(x[t] + 0.5, y[t], seed=t, **few), chance, trials) > 0.98
+    wins = stats.norm.cdf(0.5 / np.sqrt(0.4))  # on the same seed
+    paired = covered(lambda t: improved(x[t] + 0.5, y[t], paired=True, seed=t, **few), float(wins), trials)
+    assert 0.91 <= paired <= 0.98  # counts of wins are coarse
 
 
 def test_a_stratified_interval_covers() -> None:
@@ -465,6 +489,52 @@ def test_transfer_by_hand() -> None:
     assert backward_transfer(pair).tolist() == pytest.approx([-0.2, -0.2])
     assert forward_transfer(pair, [0.1, 0.2, 0.2]).tolist() == pytest.approx([0.15, 1.15])
     assert forgetting(pair).tolist() == pytest.approx([0.2, 0.2])
+
+
+def test_a_transfer_matrix_is_made_by_learning_and_scoring() -> None:
+    """Two seeds hold one number each and forget half of it at every task: all scores are known."""
+    held = np.array([0.0, 1.0])
+
+    def learn(task: float) -> None:
+        held[:] = (held + task) / 2
+
+    matrix, untrained = transfer_matrix([1.0, 3.0], learn, lambda task: -np.abs(held - task))
+    assert untrained.tolist() == [[-1.0, -3.0], [0.0, -2.0]]
+    assert matrix.tolist() == [[[-0.5, -2.5], [-0.75, -1.25]], [[0.0, -2.0], [-1.0, -1.0]]]
+    assert backward_transfer(matrix).tolist() == [-0.25, -1.0]
+    assert forgetting(matrix).tolist() == [0.25, 1.0]
+    assert forward_transfer(matrix, untrained).tolist() == [0.5, 0.0]
+    with pytest.raises(ValueError, match="tasks: got 1"):
+        transfer_matrix([1.0], learn, lambda task: 0.0)
+    with pytest.raises(ValueError, match="matrix: got"):
+        transfer_matrix([1.0, 2.0], learn, lambda task: np.nan)
+
+
+def test_what_an_agent_forgets_is_measured() -> None:
+    """Plain Q-learning on a lake whose goal moves: the second goal costs it the first one."""
+    lakes = [["SFG", "FFF", "FFF"], ["SFF", "FFF", "GFF"]]
+    worlds = [
+        gymnasium.make("FrozenLake-v1", desc=lake, is_slippery=False, max_episode_steps=8) for lake in lakes
+    ]
+    agent = EmotionalQ(worlds[0], AffectConfig.levels(0), exploration=0.3, step_size=0.5, seed=0)
+
+    def learn(task: int) -> None:
+        agent.set_env(worlds[task])
+        agent.learn(1500)
+
+    def score(task: int) -> float:
+        world = gymnasium.make("FrozenLake-v1", desc=lakes[task], is_slippery=False, max_episode_steps=8)
+        observation, _ = world.reset(seed=0)
+        total, over = 0.0, False
+        while not over:
+            action, _ = agent.predict([observation])
+            observation, reward, terminated, truncated, _ = world.step(int(action[0]))
+            total, over = total + float(reward), terminated or truncated
+        return total
+
+    matrix, _ = transfer_matrix([0, 1], learn, score)
+    assert np.diagonal(matrix).tolist() == [1.0, 1.0]
+    assert forgetting(matrix) == 1.0
 
 
 def test_transfer_refuses_other_shapes() -> None:

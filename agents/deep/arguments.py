@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from stable_baselines3.common import torch_layers
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
+from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
 from emotional_ed.agents.deep.world_state import decode, encode
 from emotional_ed.agents.errors import CheckpointError
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
@@ -19,6 +21,7 @@ _BUFFERS: dict[str, Any] = {
     one.__name__: one for one in (ReplayBuffer, DictReplayBuffer, NStepReplayBuffer, SalienceReplayBuffer)
 }
 _HOMES: dict[str, Any] = {"torch.nn": torch.nn, "torch.optim": torch.optim, "torch_layers": torch_layers}
+_CONFIGS: dict[str, Any] = {DeepSleepConfig.__name__: DeepSleepConfig}
 _UNKNOWN = "__unknown__"
 
 
@@ -41,6 +44,8 @@ def argument_to_json(value: Any) -> Any:
         for home, module in _HOMES.items():
             if getattr(module, name, None) is value:
                 return {"home": home, "class": name}
+    if type(value) in _CONFIGS.values():
+        return {"config": type(value).__name__, "fields": encode(dataclasses.asdict(value))}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"items": {key: argument_to_json(one) for key, one in value.items()}}
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
@@ -63,6 +68,8 @@ def argument_from_json(name: str, data: Any) -> Any:
         )
     if "schedule" in data:
         return (ConstantSchedule if data["schedule"] == "constant" else LinearSchedule)(*data["data"])
+    if "config" in data:
+        return _CONFIGS[data["config"]](**decode(data["fields"]))
     if "buffer" in data:
         return _BUFFERS[data["buffer"]]
     if "home" in data:

@@ -15,23 +15,38 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn, TrainFreq, TrainFrequencyUnit
-from stable_baselines3.common.utils import polyak_update, should_collect_more_steps
+from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn, TrainFreq
+from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem
 from emotional_ed.agents.deep.choice import choose
-from emotional_ed.agents.deep.feelings import Feelings, check_affect, flags
-from emotional_ed.agents.deep.finite import check_losses, check_step, check_tensors
-from emotional_ed.agents.deep.flat_adam import FlatAdam, flatten_parameters, is_plain_adam
-from emotional_ed.agents.deep.model_file import is_zip, load_model, save_model, sb3_warning
-from emotional_ed.agents.deep.replay import Minibatch, Observations, sample, store
-from emotional_ed.agents.deep.stepping import final_observations, step
+from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
+from emotional_ed.agents.deep.feelings import Feelings, check_affect, needs_heads
+from emotional_ed.agents.deep.finite import check_losses, check_tensors
+from emotional_ed.agents.deep.flat_adam import FlatAdam, is_plain_adam
+from emotional_ed.agents.deep.heads import Heads
+from emotional_ed.agents.deep.lessons import Lessons
+from emotional_ed.agents.deep.model_file import (
+    DQN_ARGUMENTS,
+    DQN_COUNTERS,
+    Parts,
+    is_zip,
+    load_model,
+    save_model,
+    sb3_warning,
+)
+from emotional_ed.agents.deep.replay import Observations
+from emotional_ed.agents.deep.rollouts import (
+    collect,
+    mark_salience,
+    step_tensors,
+    store_step,
+)
 from emotional_ed.agents.deep.value_learning import ValueLearning
 from emotional_ed.agents.deep.value_network import ValueNetwork
-from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
-from emotional_ed.agents.signal_log import TAGS
+from emotional_ed.agents.signal_log import tags_of
 from emotional_ed.checks import require_choice, require_range
 from emotional_ed.streams import Streams
 
@@ -55,8 +70,13 @@ class EmotionalDQN(DQN):
     rate, which Adam would cancel, and never twice. The step gains of arousal and anger, which would be the
     same for a whole minibatch, have no effect here for that reason.
 
+    Recall's memories of values are heads on the network's features, one for each situation that it tells
+    apart (see `Heads`). A head in use chooses and makes targets; a replayed transition teaches the head that
+    it was lived with. Environments share the heads, and each has its own evidence for which one to use.
+
     With `replay_buffer_class=SalienceReplayBuffer` replay is prioritised: importance weights multiply the
-    loss, errors become priorities, and the standardised surprise of a step is its salience.
+    loss, errors become priorities, and affect's salience of a step, or else its standardised surprise, is its
+    salience. With `sleep` the agent also learns between episodes (see `DeepSleep`).
 
     Args:
         *args: everything that `stable_baselines3.DQN` takes, at the same places: policy, env, ...
@@ -64,6 +84,9 @@ class EmotionalDQN(DQN):
         double: whether the online network chooses the next action of a target (double DQN).
         fear_on: "action": fear lowers the scores of actions; "target": it lowers the targets of replay.
         stillness: observations of real numbers count as unchanged if their keys are no further apart, >= 0.
+        reluctance: how many times more evidence a new head needs than an old one, beyond the reluctance of
+            `RecallConfig`, in [0, 1e6]: some of a network's surprise is its own learning.
+        sleep: how long to sleep between episodes; None never does. It needs a `SalienceReplayBuffer`.
         **kwargs: everything that `stable_baselines3.DQN` takes, by name.
 
     Raises:
@@ -87,13 +110,19 @@ class EmotionalDQN(DQN):
         double: bool = False,
         fear_on: str = "action",
         stillness: float = 1e-3,
+        reluctance: float = 2.0,
+        sleep: DeepSleepConfig | None = None,
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.affect_config = check_affect(AffectConfig.levels(1) if affect is None else affect)
+        self.affect_config = check_affect(AffectConfig.levels(1) if affect is None else affect, heads=True)
         self.double = bool(double)
         self.fear_on = require_choice("fear_on", fear_on, ("action", "target"))
         self.stillness = require_range("stillness", stillness, 0)
+        self.reluctance = require_range("reluctance", reluctance, 0, 1e6)
+        if sleep is not None and not isinstance(sleep, DeepSleepConfig):
+            raise ValueError(f"sleep: got {sleep!r}, expected a DeepSleepConfig or None")
+        self.sleep = sleep
         try:
             super().__init__(*args, **{**kwargs, "_init_setup_model": False})
         except AssertionError as error:
@@ -110,19 +139,37 @@ class EmotionalDQN(DQN):
             self.policy.optimizer = FlatAdam.like(self.policy.optimizer)
         self._build_learning()
         self._build_affect(int(actions.n))
+        self._build_lessons()
 
     def _build_learning(self) -> None:
         self.online, self.target = ValueNetwork(self.q_net), ValueNetwork(self.q_net_target)
+        self._heads: Heads | None = None
+        recall = self.affect_config.recall
+        if needs_heads(self.affect_config):
+            self._heads = Heads(self.online, self.target, 1 if recall is None else recall.slots)
+            self._heads.to(self.device)
+            arguments = {"lr": self.lr_schedule(1), **self.policy.optimizer_kwargs}
+            self._heads.learn_with(self.policy.optimizer, self.policy.optimizer_class, arguments)
         self._learning = ValueLearning(
             self.online,
             self.target,
             self.policy.optimizer,
             max_grad_norm=self.max_grad_norm,
             double=self.double,
+            heads=self._heads,
         )
-        self._target_vector: Tensor | None = None
-        if isinstance(self.policy.optimizer, FlatAdam):
-            self._target_vector = flatten_parameters(list(self.q_net_target.parameters()))
+
+    def _build_lessons(self) -> None:
+        assert self.replay_buffer is not None
+        self._lessons = Lessons(
+            self._learning,
+            self.replay_buffer,
+            self._feelings,
+            self.sleep,
+            batch_size=self.batch_size,
+            discount=self.gamma,
+            seed=self._streams.seeds[0],
+        )
 
     def _build_affect(self, actions: int) -> None:
         first = secrets.randbelow(2**31) if self.seed is None else self.seed
@@ -150,6 +197,8 @@ class EmotionalDQN(DQN):
             fear_on=self.fear_on,
             stillness=self.stillness,
             device=self.device,
+            heads=self._heads,
+            reluctance=self.reluctance,
         )
         self.affect = self._feelings.system
 
@@ -183,41 +232,30 @@ class EmotionalDQN(DQN):
 
     def dump_logs(self) -> None:
         """Write the log, with the mean over environments of what the last step was to every level."""
-        for name, tag in TAGS.items():
-            if name in self.affect.signals:
-                self.logger.record(tag, float(self.affect.signals[name].mean()))
+        for tag, value in tags_of(self.affect.signals).items():
+            self.logger.record(tag, value)
+        for name, count in self.affect.nest.update_counts().items():
+            self.logger.record(f"updates/{name}", float(count.double().mean()))
+        if self._lessons.sleep is not None:
+            self.logger.record("updates/sleep", self._lessons.sleep.slept)
         super().dump_logs()
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Make gradient steps on minibatches of the replay buffer."""
+        """Make gradient steps on minibatches of the replay buffer, and sleep if a night is due."""
         self._set_training_mode(True)
-        optimizer, buffer = self.policy.optimizer, self.replay_buffer
-        assert buffer is not None
-        self._update_learning_rate(optimizer)
+        optimizer, normalize = self.policy.optimizer, self._vec_normalize_env
+        heads = None if self._heads is None else self._heads.optimizer
+        self._update_learning_rate(optimizer if heads is None else [optimizer, heads])
         if isinstance(optimizer, FlatAdam):
             optimizer.flatten()
-        losses: list[Tensor] = []
-        for _ in range(gradient_steps):
-            self._learn_from(sample(buffer, batch_size, self._vec_normalize_env, self.gamma), losses)
+        losses = self._lessons.study(gradient_steps, batch_size, normalize, self._check_learned)
+        losses += self._lessons.night(self.num_timesteps, normalize)
         if self._feelings is not None:
             self._feelings.forget_features()
         self._check_learned(torch.stack(losses))
-        self._n_updates += gradient_steps
+        self._n_updates += len(losses)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/loss", float(torch.stack(losses).double().mean()))
-
-    def _learn_from(self, batch: Minibatch, losses: list[Tensor]) -> None:
-        """Make one gradient step and add its loss to `losses`."""
-        weights, penalty = (None, None) if self._feelings is None else self._feelings.recall(batch)
-        if batch.weights is not None:
-            weights = batch.weights if weights is None else batch.weights * weights
-        loss, error = self._learning.step(batch, weights=weights, penalty=penalty)
-        losses.append(loss)
-        buffer = self.replay_buffer
-        if isinstance(buffer, SalienceReplayBuffer) and batch.indices is not None and buffer.td_error is None:
-            if not bool(loss.isfinite()):
-                self._check_learned(torch.stack(losses))
-            buffer.update_priorities(batch.indices, error)
 
     def _check_learned(self, losses: Tensor) -> None:
         check_losses(losses, self.num_timesteps, self.last_checkpoint)
@@ -232,21 +270,10 @@ class EmotionalDQN(DQN):
     def _on_step(self) -> None:
         self._n_calls += 1
         if self._n_calls % max(self.target_update_interval // self.n_envs, 1) == 0:
-            self._update_target()
+            self._learning.update_target(self.tau)
+            polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
         self.logger.record("rollout/exploration_rate", self.exploration_rate)
-
-    @torch.no_grad()
-    def _update_target(self) -> None:
-        vector, optimizer = self._target_vector, self.policy.optimizer
-        if vector is not None and isinstance(optimizer, FlatAdam):
-            optimizer.flatten()
-            if vector.data_ptr() != next(self.q_net_target.parameters()).data_ptr():
-                vector = self._target_vector = flatten_parameters(list(self.q_net_target.parameters()))
-            vector.mul_(1 - self.tau).add_(optimizer.values, alpha=self.tau)
-        else:
-            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), self.tau)
-        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
 
     # ------------------------------------------------------------------ acting
 
@@ -266,39 +293,9 @@ class EmotionalDQN(DQN):
         going on afterwards, with
         `reset_num_timesteps=False`, misses nothing and finishes the rollout.
         """
-        self._set_training_mode(False)
-        if env.num_envs > 1 and train_freq.unit != TrainFrequencyUnit.STEP:
-            raise ValueError(f"train_freq: got {train_freq}, expected a number of steps with several envs")
-        continue_training = True
-        callback.on_rollout_start()
-        num_collected_steps, num_collected_episodes = self._unfinished
-        self._unfinished = (0, 0)
-        while continue_training and should_collect_more_steps(
-            train_freq, num_collected_steps, num_collected_episodes
-        ):
-            actions, buffer_actions = self._sample_action(learning_starts, action_noise, env.num_envs)
-            new_obs, rewards, dones, infos = step(env, actions)
-            check_step(new_obs, rewards, self.num_timesteps, self.last_checkpoint)
-            self._feel(new_obs, rewards, dones, infos)
-            self.num_timesteps += env.num_envs
-            num_collected_steps += 1
-            callback.update_locals(locals())
-            continue_training = callback.on_step()
-            self._update_info_buffer(infos, dones)
-            self._store_transition(replay_buffer, buffer_actions, new_obs, rewards, dones, infos)
-            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-            self._on_step()
-            for done in dones:
-                if done:
-                    num_collected_episodes += 1
-                    self._episode_num += 1
-                    if log_interval is not None and self._episode_num % log_interval == 0:
-                        self.dump_logs()
-        if continue_training:
-            callback.on_rollout_end()
-        else:
-            self._unfinished = (num_collected_steps, num_collected_episodes)
-        return RolloutReturn(num_collected_steps * env.num_envs, num_collected_episodes, continue_training)
+        return collect(
+            self, env, callback, train_freq, replay_buffer, action_noise, learning_starts, log_interval
+        )
 
     def _store_transition(
         self,
@@ -309,17 +306,9 @@ class EmotionalDQN(DQN):
         dones: NDArray[Any],
         infos: list[dict[str, Any]],
     ) -> None:
-        normalize = self._vec_normalize_env
-        if normalize is None:
-            self._last_original_obs, new_original, original_reward = self._last_obs, new_obs, reward
-            following = final_observations(new_obs, dones, infos)
-        else:
-            new_original, original_reward = normalize.get_original_obs(), normalize.get_original_reward()
-            following = final_observations(new_original, dones, infos, normalize.unnormalize_obs)
-        store(replay_buffer, self._last_original_obs, following, buffer_action, original_reward, dones, infos)
-        self._last_obs = new_obs
-        if normalize is not None:
-            self._last_original_obs = new_original
+        row = replay_buffer.pos
+        store_step(self, replay_buffer, buffer_action, new_obs, reward, dones, infos)
+        self._lessons.remember(row, dones)
 
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
@@ -362,18 +351,10 @@ class EmotionalDQN(DQN):
         """Let affect take in the step that has just been made."""
         if self._feelings is None or self._acted is None:
             return
-        terminated, truncated = flags(infos, dones)
-        self._feelings.appraise(
-            self._tensors(self._last_obs),
-            self._tensors(final_observations(new_obs, dones, infos)),
-            *self._acted,
-            torch.from_numpy(np.asarray(rewards, dtype=np.float32)).to(self.device),
-            terminated.to(self.device),
-            truncated.to(self.device),
-        )
-        if isinstance(self.replay_buffer, SalienceReplayBuffer):
-            for info, surprise in zip(infos, self.affect.signals["surprise"].abs().tolist(), strict=True):
-                info.setdefault("salience", surprise)
+        before, after, *came = step_tensors(self, new_obs, rewards, dones, infos)
+        self._feelings.appraise(before, after, *self._acted, *came)
+        self._lessons.forget(self._feelings.begun)
+        mark_salience(self.replay_buffer, self.affect, infos)
 
     def predict(
         self,
@@ -505,13 +486,31 @@ class EmotionalDQN(DQN):
             return super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
         return load_model(cls, path, env, device, kwargs)
 
+    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+        """Load a buffer that `save_replay_buffer` wrote; all of it counts as lived with the first memory."""
+        super().load_replay_buffer(path, truncate_last_traj)
+        self._build_lessons()
+
+    def _saved_parts(self) -> Parts:
+        """Return what a file holds of this agent beside what all deep agents have."""
+        optimizers = {"optimizer": self.policy.optimizer}
+        if self._heads is not None and self._heads.optimizer is not None:
+            optimizers["heads_optimizer"] = self._heads.optimizer
+        slow = None if self._feelings is None else self._feelings.slow
+        tensors = self._lessons.tensors()
+        for title, one in (("heads", self._heads), ("slow", slow)):
+            if one is not None:
+                tensors |= {f"{title}/{name}": tensor for name, tensor in one.tensors().items()}
+        return Parts((*DQN_ARGUMENTS, "reluctance", "sleep"), DQN_COUNTERS, optimizers, tensors)
+
     def _excluded_save_params(self) -> list[str]:
         return [
             *super()._excluded_save_params(),
             "online",
             "target",
             "_learning",
-            "_target_vector",
+            "_heads",
+            "_lessons",
             "_feelings",
             "_streams",
             "_predict_streams",
@@ -520,4 +519,5 @@ class EmotionalDQN(DQN):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, others = super()._get_torch_save_params()
-        return [*names, "affect"], others
+        heads = [] if self._heads is None else ["_heads"]
+        return [*names, *heads, "affect"], others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -12,40 +12,57 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
+from emotional_ed.affect.recall import Recall
+from emotional_ed.agents.deep.heads import Heads, of
 from emotional_ed.agents.deep.keys import feature_keys, start_from_bias
 from emotional_ed.agents.deep.replay import Minibatch, Observations
+from emotional_ed.agents.deep.slow_heads import SlowHeads
 from emotional_ed.agents.deep.value_network import ValueNetwork
 from emotional_ed.checks import require_choice, require_range
 
-_UNSERVED = {
-    "attachment": "slow values beside the network's",
-    "regret": "the rewards of actions not taken",
-    "salience": "a replay buffer that asks for it",
-    "weights": "an error of level 0 that is written step by step",
-}
+_UNSERVED = {"regret": "the rewards of actions not taken"}
+_OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
 
 
-def check_affect(affect: AffectConfig) -> AffectConfig:
+class _Seen(NamedTuple):
+    """What the network makes of the observations acted on."""
+
+    key: Tensor
+    """[P, K]."""
+    values: Tensor
+    """[P, A], of the head in use."""
+    every: Tensor | None
+    """[P, H, A], of all heads in use; None if there is one."""
+
+
+def check_affect(affect: AffectConfig, *, heads: bool = False) -> AffectConfig:
     """Return `affect` if a deep Q-network can serve it.
+
+    Args:
+        affect: what to look at.
+        heads: whether the network can have several value heads.
 
     Raises:
         ValueError: it is no `AffectConfig`, or has a part that needs what a deep Q-network lacks.
     """
     if not isinstance(affect, AffectConfig):
         raise ValueError(f"affect: got {affect!r}, expected an AffectConfig")
-    parts = affect.parts()
-    for name, needed in _UNSERVED.items():
+    parts = set(affect.parts())
+    if affect.recall is not None and affect.recall.slots == 1:
+        parts.remove("recall")
+    for name, needed in (_UNSERVED if heads else {**_UNSERVED, **_OF_HEADS}).items():
         if name in parts:
             raise ValueError(
-                f"affect.{name}: got {getattr(affect, name)!r}, expected None for a deep agent, "
-                f"because it needs {needed}"
+                f"affect.{name}: got {getattr(affect, name)!r}, expected None for this agent, "
+                f"because it needs {needed}: dataclasses.replace(affect, {name}=None)"
             )
-    if affect.recall is not None and affect.recall.slots > 1:
-        raise ValueError(
-            f"affect.recall: got {affect.recall.slots} slots, expected None or 1 slot for a deep agent, "
-            "which has one memory of values, its network: dataclasses.replace(affect, recall=None)"
-        )
     return affect
+
+
+def needs_heads(affect: AffectConfig) -> bool:
+    """Return whether an affect needs value heads beside the network's last layer."""
+    several = affect.recall is not None and affect.recall.slots > 1
+    return several or affect.attachment is not None
 
 
 @final
@@ -66,6 +83,8 @@ class Feelings:
         fear_on: "action" (fear lowers scores before the greedy choice) or "target" (it lowers targets).
         stillness: observations of numbers count as unchanged below this distance of their keys, >= 0.
         device: where the memories live.
+        heads: value heads, if the affect needs them: one a slot of recall.
+        reluctance: added to that of `RecallConfig`, in [0, 1e6].
 
     Raises:
         ValueError: a part of `affect` cannot be served, or a number is out of range.
@@ -84,8 +103,10 @@ class Feelings:
         fear_on: str,
         stillness: float,
         device: torch.device,
+        heads: Heads | None = None,
+        reluctance: float = 0.0,
     ) -> None:
-        self.config = check_affect(affect)
+        self.config = check_affect(affect, heads=heads is not None)
         require_choice("fear_on", fear_on, ("action", "target"))
         self.stillness = require_range("stillness", stillness, 0)
         self.online, self.target, self.discount, self.double = online, target, discount, double
@@ -93,31 +114,63 @@ class Feelings:
         self._penalty = fear.caution if fear is not None and fear_on == "target" else 0.0
         if self._penalty and fear is not None:  # fear acts once: what the target loses, the choice keeps
             affect = dataclasses.replace(affect, fear=dataclasses.replace(fear, caution=0.0))
+        recall = affect.recall
+        if recall is not None and reluctance:  # some of a network's surprise is its own learning
+            slow = dataclasses.replace(recall, reluctance=min(recall.reluctance + reluctance, 1e6))
+            affect = dataclasses.replace(affect, recall=slow)
         self._gain = 0.0 if fear is None else fear.step_gain
         self.system = AffectSystem(
             affect, environments, actions=actions, keys=online.features_dim + 1, device=device
         )
         start_from_bias(self.system)
+        self.heads = heads
+        if heads is not None:
+            heads.follow(self.system.recall)
+        self.slow = None if heads is None or self.system.attachment is None else SlowHeads(heads)
+        self.lived: Tensor | None = None
+        """Which head every environment used in the last step, [P]; None while there is one for all."""
+        self.begun: tuple[int, ...] = ()
+        """The heads that began anew in the last step."""
         self._range = torch.arange(actions, device=device)
         self._exact = _is_exact(online.network.observation_space)
-        self._seen: tuple[Tensor, Tensor] | None = None
+        self._seen: _Seen | None = None
 
     def forget_features(self) -> None:
         """The network or the observation has changed: features must be computed anew."""
         self._seen = None
 
+    @property
+    def slots(self) -> Tensor | None:
+        """Which head every environment uses, [P] int64; None while there is one for all."""
+        return self.system.slot if self.heads is not None and self.heads.several else None
+
     @torch.inference_mode()
     def look(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        """Return keys [n, K] and values [n, A]."""
+        """Return keys [n, K], and values [n, A] of the head that most environments use."""
+        slots = self.slots
+        if slots is None:
+            return self._see(observations, None)[:2]
+        most = torch.bincount(slots).argmax()
         features = self.online.features(observations)
-        return feature_keys(features), self.online.from_features(features)
+        return feature_keys(features), self._heads().read(features)[:, most]
+
+    def _see(self, observations: Observations, slots: Tensor | None) -> _Seen:
+        features = self.online.features(observations)
+        if slots is None:
+            return _Seen(feature_keys(features), self.online.from_features(features), None)
+        every = self._heads().read(features)
+        return _Seen(feature_keys(features), of(every, slots), every)
+
+    def _heads(self) -> Heads:
+        assert self.heads is not None
+        return self.heads
 
     @torch.inference_mode()
     def perceive(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        """Return what `look` returns for the observations acted on, computed once."""
+        """Return keys [P, K] and values [P, A] for the observations acted on, computed once."""
         if self._seen is None:
-            self._seen = self.look(observations)
-        return self._seen
+            self._seen = self._see(observations, self.slots)
+        return self._seen.key, self._seen.values
 
     @torch.inference_mode()
     def drive(self, key: Tensor) -> Drive:
@@ -153,30 +206,96 @@ class Feelings:
             all [P], observations [P, ...].
         """
         key, values = self.perceive(before)
-        next_key, next_values = self.look(after)
-        following = self.target(after)
-        if self.double:
-            best = following.gather(1, next_values.argmax(1, keepdim=True)).squeeze(1)
+        assert self._seen is not None
+        every, slots = self._seen.every, self.slots
+        ahead = self._see(after, slots)
+        if slots is None or every is None or ahead.every is None:
+            target, lss, felt = self._surprise(after, values, ahead.values, action, reward, terminated)
         else:
-            best = following.amax(1)
-        target = reward + self.discount * best.masked_fill(terminated, 0)
+            targets = self._targets_of_all(after, ahead.every, reward, terminated)
+            target, lss, felt = self._surprises(every, targets, slots, action, reward)
+        self.lived = None if slots is None else slots.clone()  # recall may go on to another
         done = terminated | truncated
         self.system.appraise(
             Experience(
                 key=key,
-                next_key=next_key,
+                next_key=ahead.key,
                 action=action,
                 chosen=action[:, None] == self._range,
                 greedy=greedy,
-                moved=self._moved(before, after, key, next_key),
+                moved=self._moved(before, after, key, ahead.key),
                 terminated=terminated,
                 done=done,
                 target=target,
-                lss=target - values.gather(1, action[:, None]).squeeze(1),
+                lss=lss,
                 reward=reward,
-            )
+                slot_lss=felt,
+            ),
+            bends_step=False,
         )
-        self._seen = None if bool(done.any()) else (next_key, next_values)
+        self._seen, self.begun = ahead, ()
+        if bool(done.any()):
+            self._seen = None
+            self._end_episodes()
+
+    def _surprise(
+        self,
+        after: Observations,
+        values: Tensor,
+        ahead: Tensor,
+        action: Tensor,
+        reward: Tensor,
+        terminated: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return target and surprise of the only head [P], and what all memories would have felt [P, S]."""
+        best = self._best(self.target(after), ahead)
+        target = reward + self.discount * best.masked_fill(terminated, 0)
+        lss = target - values.gather(1, action[:, None]).squeeze(1)
+        if self.system.slots == 1:
+            return target, lss, None
+        blank = reward[:, None].expand(-1, self.system.slots - 1)  # the others expect nothing
+        return target, lss, torch.cat([lss[:, None], blank], dim=1)
+
+    def _surprises(
+        self, every: Tensor, targets: Tensor, slots: Tensor, action: Tensor, reward: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the same where several heads are in use, from the values and targets of all."""
+        where = action[:, None, None].expand(-1, every.shape[1], 1)
+        surprise = targets - every.gather(2, where).squeeze(2)  # [P, H]
+        target, lss = (one.gather(1, slots[:, None]).squeeze(1) for one in (targets, surprise))
+        blank = reward[:, None].expand(-1, self.system.slots - surprise.shape[1])
+        return target, lss, torch.cat([surprise, blank], dim=1)
+
+    def _best(self, following: Tensor, online: Tensor) -> Tensor:
+        """Return the value of the next state by the target network's [..., A] and the online one's."""
+        if self.double:
+            return following.gather(-1, online.argmax(-1, keepdim=True)).squeeze(-1)
+        return following.amax(-1)
+
+    def _targets_of_all(
+        self, after: Observations, online: Tensor, reward: Tensor, terminated: Tensor
+    ) -> Tensor:
+        """Return the target of every head in use, [P, H]."""
+        following = self._heads().read_target(self.target.features(after))
+        best = self._best(following, online).masked_fill(terminated[:, None], 0)
+        return reward[:, None] + self.discount * best
+
+    def _end_episodes(self) -> None:
+        """Consolidate, and let the heads begin that recall has taken up as blank."""
+        recall, attachment = self.system.recall, self.system.attachment
+        if self.slow is not None and attachment is not None:
+            first = torch.zeros(self.system.population, dtype=torch.int64)
+            self.slow.consolidate(attachment, first if self.lived is None else self.lived)
+        if recall is None or self.heads is None or not self.heads.several:
+            return
+        if bool(recall.fresh.any()):
+            self.begun = tuple(sorted(set(recall.slot[recall.fresh].tolist())))
+            for slot in self.begun:
+                self.heads.begin(slot)
+                if self.slow is not None:
+                    self.slow.begin(slot)
+        if self.system.population > 1:
+            share_memories(recall)
 
     def _moved(self, before: Observations, after: Observations, key: Tensor, next_key: Tensor) -> Tensor:
         if not self._exact:
@@ -197,8 +316,9 @@ class Feelings:
         """Return how replayed transitions are weighed, and what is taken off their targets.
 
         Equation:
-            weight = max(0, 1 + step_gain H(s, a));   penalty = caution unit H(s, a)  if fear acts on targets
+            weight = max(0, 1 + step_gain H(s, a));   penalty = caution worth H(s, a)  if fear acts on targets
 
+        step_gain and caution count as far as fear is trusted, where weights are learned.
         H is what the memory of the transition's environment holds now, or the mean of all if the buffer does
         not tell which one that is. No affective state changes.
 
@@ -208,15 +328,17 @@ class Feelings:
         if not self.recalls:
             return None, None
         memory = self.system.level("fear").memory.M  # [P, A, K]
-        unit = self.system.level("surprise").unit  # [P]
+        worth = self.system.level("surprise").worth  # [P]
+        trust = self.system.weight(self.system.level("fear"))  # [P]
+        memory = memory if trust is None else memory * trust[:, None, None]
         key, action = feature_keys(self.online.features(batch.observations)), batch.actions.squeeze(1)
         if batch.members is None:
-            held, unit = memory.mean(0)[action], unit.mean()[None, None]
+            held, worth = memory.mean(0)[action], worth.mean()[None, None]
         else:
-            held, unit = memory[batch.members, action], unit[batch.members][:, None]
-        fear: Tensor = (held * key).sum(-1, keepdim=True)  # [B, 1]
+            held, worth = memory[batch.members, action], worth[batch.members][:, None]
+        fear: Tensor = (held * key).sum(-1, keepdim=True).clamp(0, 1)  # [B, 1]
         weights = (1 + self._gain * fear).clamp_min(0) if self._gain else None
-        return weights, self._penalty * unit * fear if self._penalty else None
+        return weights, self._penalty * worth * fear if self._penalty else None
 
     def mean_drive(self, key: Tensor) -> Drive:
         """Return what affect wants on average over environments, for keys [n, K] of any number of states.
@@ -230,6 +352,20 @@ class Feelings:
             return None if wishes[0] is None else torch.stack([wish.mean(0) for wish in wishes])
 
         return Drive(exploration=mean("exploration"), bias=mean("bias"), avoidance=mean("avoidance"))
+
+
+def share_memories(recall: Recall) -> None:
+    """Let every environment know the memories that another has begun: they are heads of one network.
+
+    A memory that began anew is as far behind the one in use as one can be, and is nobody's old one.
+    """
+    recall.used.copy_(recall.used.any(0).expand_as(recall.used))
+    recall.age.copy_(recall.age.amin(0).expand_as(recall.age))
+    if not bool(recall.fresh.any()):
+        return
+    begun = torch.zeros_like(recall.used[0]).scatter_(0, recall.slot[recall.fresh], True)
+    other = begun & (recall.index[:-1] != recall.slot[:, None])  # [P, S]
+    recall.posterior[:, :-1].masked_fill_(other, -1e30)
 
 
 def _is_exact(space: spaces.Space[Any]) -> bool:

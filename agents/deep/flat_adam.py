@@ -118,10 +118,18 @@ class FlatAdam(torch.optim.Adam):
         """Set all gradients to zero; they stay where they are."""
         self.grads.zero_()
 
-    def clip(self, max_norm: float) -> Tensor:
-        """Scale the gradient down to the norm `max_norm` if it is longer; return its norm before."""
+    def clip(self, max_norm: float, *others: Tensor) -> Tensor:
+        """Scale the gradient, with `others` as parts of it, down to the norm `max_norm` if it is longer.
+
+        Returns:
+            Its norm before.
+        """
         norm: Tensor = torch.linalg.vector_norm(self.grads)
-        self.grads.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0))
+        if others:
+            norm = torch.linalg.vector_norm(torch.stack([norm, *map(torch.linalg.vector_norm, others)]))
+        factor = (max_norm / (norm + 1e-6)).clamp_(max=1.0)
+        for gradient in (self.grads, *others):
+            gradient.mul_(factor)
         return norm
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import stable_baselines3
 import torch
@@ -31,29 +31,56 @@ from emotional_ed.agents.errors import CheckpointError
 
 if TYPE_CHECKING:
     from emotional_ed.agents.deep.emotional_dqn import EmotionalDQN
+    from emotional_ed.agents.deep.emotional_qrdqn import EmotionalQRDQN
+    from emotional_ed.agents.deep.emotional_sac import EmotionalSAC
+
+    DeepAgent: TypeAlias = EmotionalDQN | EmotionalQRDQN | EmotionalSAC
+    Agent = TypeVar("Agent", EmotionalDQN, EmotionalQRDQN, EmotionalSAC)
 
 VERSION = 1
-_ARGUMENTS = (
+DQN_ARGUMENTS = (
     "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "gradient_steps",
     "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage", "n_steps",
     "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps",
     "max_grad_norm", "tensorboard_log", "policy_kwargs", "verbose", "seed", "double", "fear_on", "stillness",
 )  # fmt: skip
-_COUNTERS = (
+DQN_COUNTERS = (
     "num_timesteps", "exploration_rate", "_total_timesteps", "_num_timesteps_at_start", "_episode_num",
     "_n_updates", "_n_calls", "_current_progress_remaining", "_unfinished",
 )  # fmt: skip
 
 
-def save_model(model: EmotionalDQN, path: str | os.PathLike[str]) -> Path:
+class Parts(NamedTuple):
+    """What a file holds of an agent beside what all deep agents have."""
+
+    arguments: tuple[str, ...]
+    """What it was made with, by name."""
+    counters: tuple[str, ...]
+    """Attributes that JSON can hold."""
+    optimizers: dict[str, torch.optim.Optimizer]
+    """By the name that they have in the file."""
+    tensors: dict[str, Tensor]
+    """What is learned outside the policy; the tensors themselves, into which a file is read."""
+
+
+def parts_of(model: DeepAgent) -> Parts:
+    """Return what is special about an agent."""
+    parts: Parts = model._saved_parts()
+    return parts
+
+
+def save_model(model: DeepAgent, path: str | os.PathLike[str]) -> Path:
     """Write a deep agent; see `EmotionalDQN.save`."""
     assert model.replay_buffer is not None
     buffer, buffer_facts = take_buffer(model.replay_buffer)
     randoms, random_facts = take_random(model.device)
-    optimizer = model.policy.optimizer.state_dict()
+    parts = parts_of(model)
+    optimizers = {name: one.state_dict() for name, one in parts.optimizers.items()}
     tensors = {f"policy/{name}": one for name, one in model.policy.state_dict().items()}
-    for which, state in optimizer["state"].items():
-        tensors |= {f"optimizer/{which}/{name}": torch.as_tensor(one) for name, one in state.items()}
+    for title, optimizer in optimizers.items():
+        for which, state in optimizer["state"].items():
+            tensors |= {f"{title}/{which}/{name}": torch.as_tensor(one) for name, one in state.items()}
+    tensors |= {f"own/{name}": one for name, one in parts.tensors.items()}
     tensors |= {f"affect/{name}": one for name, one in model.affect.state_dict().items()}
     check_tensors(tensors.items(), model.num_timesteps, model.last_checkpoint)
     tensors |= {f"buffer/{name}": one for name, one in buffer.items()}
@@ -69,9 +96,12 @@ def save_model(model: EmotionalDQN, path: str | os.PathLike[str]) -> Path:
         "action_space": space_to_json(model.action_space),
         "n_envs": model.n_envs,
         "env": _env_id(model.env),
-        "counters": {name: encode(getattr(model, name)) for name in _COUNTERS},
+        "counters": {name: encode(getattr(model, name)) for name in parts.counters},
         "episodes": [_episodes(model.ep_info_buffer), _episodes(model.ep_success_buffer)],
-        "optimizer": [_without(group, "params") for group in optimizer["param_groups"]],
+        **{
+            name: [_without(group, "params") for group in one["param_groups"]]
+            for name, one in optimizers.items()
+        },
         "buffer": buffer_facts,
         "random": random_facts,
         "action_random": encode(model.action_space.np_random.bit_generator.state),
@@ -87,13 +117,13 @@ def _without(group: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: encode(value) for key, value in group.items() if key != name}
 
 
-def _policy_name(model: EmotionalDQN) -> str | None:
+def _policy_name(model: DeepAgent) -> str | None:
     names = [name for name, one in model.policy_aliases.items() if one is model.policy_class]
     return names[0] if names else None
 
 
-def _arguments(model: EmotionalDQN) -> dict[str, Any]:
-    given = {name: argument_to_json(getattr(model, name)) for name in _ARGUMENTS}
+def _arguments(model: DeepAgent) -> dict[str, Any]:
+    given = {name: argument_to_json(getattr(model, name)) for name in parts_of(model).arguments}
     freq: Any = model.train_freq
     given["train_freq"] = argument_to_json((int(freq.frequency), str(freq.unit.value)))
     if model.n_steps > 1:  # chosen by Stable-Baselines3
@@ -120,7 +150,7 @@ def _env_id(env: VecEnv | None) -> dict[str, Any] | None:
     return {"id": known[0][0], "kwargs": {k: v for k, v in known[0][1].items() if k != "render_mode"}}
 
 
-def _world(model: EmotionalDQN) -> dict[str, Any] | None:
+def _world(model: DeepAgent) -> dict[str, Any] | None:
     if model.env is None or model._last_obs is None:
         return None
     state = world_state.take(model.env)
@@ -133,12 +163,12 @@ def _world(model: EmotionalDQN) -> dict[str, Any] | None:
 
 
 def load_model(
-    kind: type[EmotionalDQN],
+    kind: type[Agent],
     path: str | os.PathLike[str],
     env: Any,
     device: torch.device | str,
     changes: dict[str, Any],
-) -> EmotionalDQN:
+) -> Agent:
     """Read a deep agent; see `EmotionalDQN.load`."""
     file = with_suffix(path)
     tensors, facts = read_checkpoint(file)
@@ -175,7 +205,7 @@ def _made_anew(facts: dict[str, Any]) -> VecEnv | None:
     return make_vec_env(facts["env"]["id"], facts["n_envs"], env_kwargs=decode(facts["env"]["kwargs"]))
 
 
-def _check_spaces(model: EmotionalDQN, facts: dict[str, Any], env: Any) -> None:
+def _check_spaces(model: DeepAgent, facts: dict[str, Any], env: Any) -> None:
     saved = {name: space_from_json(facts[name]) for name in ("observation_space", "action_space")}
     if env is None:
         model.n_envs = facts["n_envs"]
@@ -193,7 +223,7 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: one for name, one in tensors.items() if name.startswith(prefix)}
 
 
-def _fill(model: EmotionalDQN, tensors: dict[str, Tensor], facts: dict[str, Any], file: Path) -> None:
+def _fill(model: DeepAgent, tensors: dict[str, Tensor], facts: dict[str, Any], file: Path) -> None:
     try:
         model.policy.load_state_dict(_under(tensors, "policy/"))
         model.affect.load_state_dict(_under(tensors, "affect/"))
@@ -201,16 +231,11 @@ def _fill(model: EmotionalDQN, tensors: dict[str, Tensor], facts: dict[str, Any]
         raise CheckpointError(
             f"path: got {str(file)!r}, expected the same networks and affect: {error}"
         ) from None
-    whole = model.policy.optimizer.state_dict()
-    whole["param_groups"] = [
-        {**old, **{key: decode(value) for key, value in new.items()}}
-        for old, new in zip(whole["param_groups"], facts["optimizer"], strict=True)
-    ]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, one in _under(tensors, "optimizer/").items():
-        which, key = name.split("/")
-        state.setdefault(int(which), {})[key] = one
-    model.policy.optimizer.load_state_dict({**whole, "state": state})
+    parts = parts_of(model)
+    for name, optimizer in parts.optimizers.items():
+        _fill_optimizer(optimizer, _under(tensors, f"{name}/"), facts[name])
+    for name, own in parts.tensors.items():
+        own.data.copy_(tensors[f"own/{name}"])
     assert model.replay_buffer is not None
     put_buffer(model.replay_buffer, _under(tensors, "buffer/"), facts["buffer"])
     for name, value in facts["counters"].items():
@@ -224,7 +249,20 @@ def _fill(model: EmotionalDQN, tensors: dict[str, Tensor], facts: dict[str, Any]
         stream.seeds, stream.position = tuple(seeds), position
 
 
-def _continue_world(model: EmotionalDQN, facts: dict[str, Any]) -> None:
+def _fill_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], groups: list[Any]) -> None:
+    whole = optimizer.state_dict()
+    whole["param_groups"] = [
+        {**old, **{key: decode(value) for key, value in new.items()}}
+        for old, new in zip(whole["param_groups"], groups, strict=True)
+    ]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, one in tensors.items():
+        which, key = name.split("/")
+        state.setdefault(int(which), {})[key] = one
+    optimizer.load_state_dict({**whole, "state": state})
+
+
+def _continue_world(model: DeepAgent, facts: dict[str, Any]) -> None:
     """Go on in the middle of running episodes, or say that they are lost."""
     world = facts["world"]
     assert model.env is not None

@@ -39,6 +39,11 @@ class PlainMLP:
             return None
         return cls([one for one in linear if isinstance(one, nn.Linear)])
 
+    @property
+    def width(self) -> int:
+        """Number of outputs V."""
+        return self._layers[-1].out_features
+
     def hidden(self, x: Tensor) -> list[Tensor]:
         """Return the inputs of every layer, h_0 to h_{n-1}, for inputs [B, K]."""
         inputs = [x]
@@ -54,8 +59,14 @@ class PlainMLP:
         """Return the output [B, V] for inputs [B, K]."""
         return self.output(self.hidden(x)[-1])
 
-    def backward(self, inputs: list[Tensor], gradient: Tensor) -> None:
-        """Write the gradients for dL/dy [B, V] over those that the parameters hold."""
+    def backward(self, inputs: list[Tensor], gradient: Tensor, beside: Tensor | None = None) -> None:
+        """Write the gradients for dL/dy [B, V] over those that the parameters hold.
+
+        Args:
+            inputs: what `hidden` returned.
+            gradient: dL/dy.
+            beside: what flows into h_{n-1} from other layers on it, [B, K]; None if there are none.
+        """
         for index in range(len(self._layers) - 1, -1, -1):
             layer = self._layers[index]
             assert layer.weight.grad is not None
@@ -64,4 +75,6 @@ class PlainMLP:
             torch.sum(gradient, 0, out=layer.bias.grad)
             if index:
                 gradient = torch.mm(gradient, layer.weight)
+                if beside is not None:
+                    gradient, beside = gradient.add_(beside), None
                 gradient.mul_(inputs[index] > 0)

@@ -24,7 +24,7 @@ class Minibatch(NamedTuple):
     next_observations: Observations
     """[B, ...], n steps later for n-step buffers."""
     actions: Tensor
-    """[B, 1] int64."""
+    """[B, 1] int64, or [B, A] float32 where actions are continuous."""
     rewards: Tensor
     """[B, 1] float32, the n-step sum for n-step buffers."""
     terminal: Tensor
@@ -36,7 +36,9 @@ class Minibatch(NamedTuple):
     weights: Tensor | None = None
     """[B, 1] importance weights of a prioritised buffer; None means 1 each."""
     indices: Tensor | None = None
-    """[B] int64 on the CPU, where a prioritised buffer holds the transitions; None for other buffers."""
+    """[B] int64 on the CPU, where the buffer holds the transitions; None if it does not tell."""
+    slots: Tensor | None = None
+    """[B] int64, which value memory each transition was lived with; None while there is one for all."""
 
 
 def is_plain(buffer: ReplayBuffer) -> bool:
@@ -70,7 +72,9 @@ def store(
         buffer.full, buffer.pos = True, 0
 
 
-def sample(buffer: ReplayBuffer, size: int, normalize: VecNormalize | None, discount: float) -> Minibatch:
+def sample(
+    buffer: ReplayBuffer, size: int, normalize: VecNormalize | None, discount: float, *, locate: bool = False
+) -> Minibatch:
     """Draw transitions as `buffer.sample` does: from the same random numbers, the same transitions.
 
     Args:
@@ -78,9 +82,14 @@ def sample(buffer: ReplayBuffer, size: int, normalize: VecNormalize | None, disc
         size: B.
         normalize: the environment's normalization of observations and rewards, if it has one.
         discount: of one step; an n-step buffer brings its own.
+        locate: find out where in the buffer the transitions are, whatever the buffer tells.
     """
     if not is_plain(buffer):
-        return _from_samples(buffer, size, normalize, discount)
+        state = np.random.get_state() if locate else None  # noqa: NPY002
+        batch = from_samples(buffer, buffer.sample(size, env=normalize), discount)
+        if batch.indices is None and state is not None:
+            batch = batch._replace(indices=_drawn(buffer, size, state))
+        return batch
     steps = np.random.randint(0, buffer.buffer_size if buffer.full else buffer.pos, size=size)  # noqa: NPY002
     envs = np.random.randint(0, high=buffer.n_envs, size=(size,))  # noqa: NPY002
     rows = steps if buffer.n_envs == 1 else steps * buffer.n_envs + envs
@@ -104,26 +113,30 @@ def sample(buffer: ReplayBuffer, size: int, normalize: VecNormalize | None, disc
     return Minibatch(
         observations=tensor(observations),
         next_observations=tensor(following),
-        actions=tensor(take(buffer.actions)).long(),
+        actions=_numbered(tensor(take(buffer.actions))),
         rewards=tensor(rewards),
         terminal=tensor(terminal[:, None]),
         discounts=discount,
         members=tensor(envs),
+        indices=torch.from_numpy(rows),
     )
 
 
-def _from_samples(
-    buffer: ReplayBuffer, size: int, normalize: VecNormalize | None, discount: float
-) -> Minibatch:
-    samples = buffer.sample(size, env=normalize)
+def _numbered(actions: Tensor) -> Tensor:
+    """Return actions that are numbers of a list as int64, and real ones as they are."""
+    return actions if actions.is_floating_point() else actions.long()
+
+
+def from_samples(buffer: ReplayBuffer, samples: Any, discount: float) -> Minibatch:
+    """Return what a buffer's `sample` gave as a minibatch."""
     indices: Tensor | None = getattr(samples, "indices", None)
     members = None if indices is None else (indices % buffer.n_envs).to(buffer.device)
     if buffer.n_envs == 1:
-        members = torch.zeros(size, dtype=torch.int64, device=buffer.device)
+        members = torch.zeros(len(samples.rewards), dtype=torch.int64, device=buffer.device)
     return Minibatch(
         observations=samples.observations,
         next_observations=samples.next_observations,
-        actions=samples.actions.long(),
+        actions=_numbered(samples.actions),
         rewards=samples.rewards,
         terminal=samples.dones,
         discounts=discount if samples.discounts is None else samples.discounts,
@@ -131,3 +144,15 @@ def _from_samples(
         weights=getattr(samples, "weights", None),
         indices=indices,
     )
+
+
+def _drawn(buffer: ReplayBuffer, size: int, state: Any) -> Tensor:
+    """Draw once more, as Stable-Baselines3's buffers did from the generator in `state`: [B] places."""
+    generator = np.random.RandomState()
+    generator.set_state(state)
+    if buffer.optimize_memory_usage and buffer.full:
+        rows = (generator.randint(1, buffer.buffer_size, size=size) + buffer.pos) % buffer.buffer_size
+    else:
+        rows = generator.randint(0, buffer.buffer_size if buffer.full else buffer.pos, size=size)
+    envs = generator.randint(0, high=buffer.n_envs, size=(size,))
+    return torch.from_numpy(rows * buffer.n_envs + envs)

@@ -44,15 +44,28 @@ class ValueNetwork:
     @property
     def features_dim(self) -> int:
         """Number of hidden features below the last layer."""
-        return self._last_layer().in_features
+        return self.last_layer().in_features
 
-    def _last_layer(self) -> nn.Linear:
+    def last_layer(self) -> nn.Linear:
+        """Return the layer in which the values are linear."""
         if self._head is None:
             raise ValueError(
                 f"policy: got a {type(self.network).__name__} whose last layer is not linear, "
                 "expected one of MlpPolicy, CnnPolicy, MultiInputPolicy because affect reads its features"
             )
         return self._head
+
+    def last_layer_matrix(self) -> Tensor:
+        """Return weights and, as the last column, bias of the last layer, [A, K + 1]."""
+        head = self.last_layer()
+        return torch.cat([head.weight.data, head.bias.data[:, None]], dim=1)
+
+    @torch.no_grad()
+    def set_last_layer_matrix(self, matrix: Tensor) -> None:
+        """Set weights and bias of the last layer to `matrix` [A, K + 1]."""
+        head = self.last_layer()
+        head.weight.copy_(matrix[:, :-1])
+        head.bias.copy_(matrix[:, -1])
 
     def inputs(self, observations: Observations) -> Tensor:
         """Return what enters the first layer, [B, K]."""
@@ -65,13 +78,13 @@ class ValueNetwork:
         inputs = self.inputs(observations)
         if self.mlp is not None:
             return self.mlp.hidden(inputs)[-1]
-        self._last_layer()
+        self.last_layer()
         hidden: Tensor = self.network.q_net[:-1](inputs)
         return hidden
 
     def from_features(self, features: Tensor) -> Tensor:
         """Return the values [B, A] of features [B, K]."""
-        head = self._last_layer()
+        head = self.last_layer()
         return torch.nn.functional.linear(features, head.weight, head.bias)
 
     def __call__(self, observations: Observations) -> Tensor:

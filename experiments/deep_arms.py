@@ -1,0 +1,93 @@
+"""The arms of the deep contest: forms of the full agent, its controls, and its rivals."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emotional_ed.affect import AffectConfig, RecallConfig
+from emotional_ed.experiments.arm import Range
+from emotional_ed.experiments.deep_arm import (
+    DangerConfig,
+    DeepArm,
+    PrioritisedConfig,
+    ResetsConfig,
+    RiskConfig,
+)
+from emotional_ed.experiments.deep_task import DeepTask
+
+PLAIN = "dqn"
+"""The arm without anything beside it."""
+_SHARE = Range(0.0, 1.0, "linear")
+_FEAR = {"affect.fear.caution": Range(0.05, 5.0), "affect.fear.avoidance": _SHARE}
+_RECALL = {"affect.recall.threshold": Range(0.5, 8.0)}
+
+
+def deep_arms(task: DeepTask) -> dict[str, DeepArm]:
+    """Return all arms for a task, by name; intrinsic fear only where a catastrophe is declared."""
+    told = task.bad_reward is not None or task.falls
+    return {**_own(), **_controls(), **_rivals(told)}
+
+
+def _own() -> dict[str, DeepArm]:
+    full = AffectConfig.levels(2)
+    return {
+        "level-1": DeepArm(role="own", affect=AffectConfig.levels(1), search=_FEAR, note="emotions alone"),
+        "level-2": DeepArm(role="own", affect=full, search={**_FEAR, **_RECALL}, note="the full agent"),
+        "level-2-salient": DeepArm(
+            role="own",
+            affect=full,
+            replay=PrioritisedConfig(uniform=0.1, salience_share=0.5),
+            search={**_FEAR, **_RECALL, "replay.salience_share": _SHARE},
+            note="and replay by what was felt",
+        ),
+    }
+
+
+def _controls() -> dict[str, DeepArm]:
+    full = AffectConfig.levels(2)
+    by_chance = dataclasses.replace(full, recall=RecallConfig(cue="chance"))
+    return {
+        "untaught": DeepArm(role="control", fixed={"learning_rate": 0.0}, note="learning rate 0"),
+        "wide-dqn": DeepArm(role="control", width=2, note="twice the hidden units"),
+        "level-2-shuffled": DeepArm(
+            role="control",
+            affect=dataclasses.replace(full, shuffled=("fear", "anger")),
+            search={**_FEAR, **_RECALL},
+            note="fear and anger at the wrong times",
+        ),
+        "level-2-by-chance": DeepArm(
+            role="control",
+            affect=by_chance,
+            search={**_FEAR, "affect.recall.threshold": Range(2.0, 100.0)},
+            note="recall switches at random",
+        ),
+    }
+
+
+def _rivals(told: bool) -> dict[str, DeepArm]:
+    fearing = DeepArm(
+        danger=DangerConfig(),
+        search={"danger.penalty": Range(0.1, 10.0), "danger.radius": Range(1, 10, "log-integer")},
+        note="Lipton et al. (2016); is told what a catastrophe is",
+    )
+    return {
+        PLAIN: DeepArm(note="Mnih et al. (2015)"),
+        "double-dqn": DeepArm(double=True, note="van Hasselt et al. (2016)"),
+        "prioritised-dqn": DeepArm(
+            replay=PrioritisedConfig(),
+            search={"replay.alpha": Range(0.2, 1.0, "linear"), "replay.beta": Range(0.2, 1.0, "linear")},
+            note="Schaul et al. (2016)",
+        ),
+        **({"intrinsic-fear": fearing} if told else {}),
+        "resets": DeepArm(
+            resets=ResetsConfig(),
+            search={
+                "resets.every": Range(1000, 15_000, "log-integer"),
+                "resets.layers": Range(1, 2, "integer"),
+            },
+            note="Nikishin et al. (2022)",
+        ),
+        "qr-dqn-cvar": DeepArm(
+            risk=RiskConfig(), search={"risk.share": Range(0.05, 1.0)}, note="Dabney et al. (2018)"
+        ),
+    }

@@ -1,0 +1,81 @@
+"""The tasks of deep agents, as data: what is learned, for how long, and what all arms share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from emotional_ed.checks import require_int, require_range
+from emotional_ed.experiments.arm import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepTask:
+    """A Gymnasium task with everything that all arms share.
+
+    Example:
+        >>> DEEP_TASKS["lava-field"].env_id
+        'EmotionalED/LavaField-v0'
+    """
+
+    env_id: str
+    """Gymnasium id; observations are a Box, actions Discrete."""
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Its arguments."""
+    steps: int
+    """Steps of a run, >= 1."""
+    discount: float = 0.99
+    """Of every arm, in [0, 1]."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Units of the Q-network's hidden layers."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of `EmotionalDQN` that all arms share and none searches."""
+    search: Mapping[str, Range] = field(default_factory=dict)
+    """Numbers that every arm searches here beside the usual ones, e.g. {"buffer_size": Range(...)}."""
+    bad_reward: float | None = None
+    """A step with at most this reward is a catastrophe, for arms that have to be told."""
+    falls: bool = False
+    """Whether every termination is a catastrophe, for arms that have to be told."""
+    control_of: str = ""
+    """The task whose control this is: there the mechanisms must not help, and not harm."""
+
+    def __post_init__(self) -> None:
+        require_int("DeepTask.steps", self.steps, 1)
+        require_range("DeepTask.discount", self.discount, 0, 1)
+        for width in self.hidden:
+            require_int("DeepTask.hidden", width, 1)
+        for path, one in self.search.items():
+            one.check(f"DeepTask.search[{path!r}]")
+
+
+_SMALL = MappingProxyType(
+    {"learning_starts": 500, "batch_size": 64, "train_freq": 2, "gradient_steps": 1}
+)  # a gradient step every second step: a run takes about a minute
+_LAVA: Mapping[str, Any] = {
+    "env_id": "EmotionalED/LavaField-v0",
+    "steps": 20_000,
+    "discount": 0.9,
+    "settings": {**_SMALL, "buffer_size": 20_000, "exploration_fraction": 0.3},
+    "bad_reward": -0.5,
+}
+_POLE: Mapping[str, Any] = {
+    "env_id": "EmotionalED/RecurringCartPole-v0",
+    "steps": 32_000,
+    "discount": 0.98,
+    "settings": {**_SMALL, "exploration_fraction": 0.1},
+    "search": {"buffer_size": Range(1000, 32_000, "log-integer")},
+    "falls": True,
+}
+DEEP_TASKS: Mapping[str, DeepTask] = MappingProxyType(
+    {
+        "lava-field": DeepTask(**_LAVA),
+        "recurring-cartpole": DeepTask(**_POLE),
+        "no-lava": DeepTask(**_LAVA, env_kwargs={"lava": 0.0}, control_of="lava-field"),
+        "constant-cartpole": DeepTask(
+            **_POLE, env_kwargs={"change": "none"}, control_of="recurring-cartpole"
+        ),
+    }
+)
+"""Name -> task of the deep contest."""
