@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import shutil
 import sys
@@ -26,7 +27,7 @@ from emotional_ed.analysis import (
 from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.contest import Budget
 from emotional_ed.experiments.mechanisms import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
-from emotional_ed.experiments.suite import SuiteSpec, run_suite
+from emotional_ed.experiments.suite import COLUMNS, SuiteSpec, run_suite
 from emotional_ed.experiments.tasks import TASKS
 from emotional_ed.files import write_atomically
 
@@ -223,7 +224,7 @@ def _insured(off: Estimate, p: float, constant: Estimate, to_learn: float) -> st
 
 
 def write_evidence(out: Path) -> Path:
-    """Write `evidence.md` and `scores.csv` from the finished contests below `out`."""
+    """Write `evidence.md` and `scores/MECHANISM.csv` from the finished contests below `out`."""
     claims = load_claims(out)
     whole = evidence_table(claims)
     parts = []
@@ -232,16 +233,25 @@ def write_evidence(out: Path) -> Path:
     if any(one.mechanism == "whole" for one in claims):
         parts.append(f"P(whole agent beats tuned level 0), all tasks alike: {overall(claims)}.")
         parts.append(f"### learned weights\n\n{weights_table(claims)}")
+    (out / "scores").mkdir(exist_ok=True)
     target = out / "evidence.md"
     write_atomically(target, ("\n\n".join(parts) + "\n").encode())
-    with (out / "scores.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("task", "mechanism", "arm", "seed", "score", "late", "catastrophes"))
-        for one in claims:
-            with (out / one.mechanism / one.task / "scores.csv").open(newline="") as scores:
-                rows = list(csv.reader(scores))[1:]
-            writer.writerows((*row[:4], *(f"{float(number):.5g}" for number in row[4:])) for row in rows)
+    for mechanism in dict.fromkeys(one.mechanism for one in claims):
+        tasks = [one.task for one in claims if one.mechanism == mechanism]
+        write_atomically(out / "scores" / f"{mechanism}.csv", _scores(out / mechanism, tasks).encode())
     return target
+
+
+def _scores(folder: Path, tasks: Sequence[str]) -> str:
+    """Return the scores of every arm and seed in one mechanism's contests, with five digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for task in tasks:
+        with (folder / task / "scores.csv").open(newline="") as scores:
+            rows = list(csv.reader(scores))[1:]
+        writer.writerows((*row[:4], *(f"{float(number):.5g}" for number in row[4:])) for row in rows)
+    return text.getvalue()
 
 
 def _only(table: str, claims: Sequence[Claim], mechanism: str) -> str:

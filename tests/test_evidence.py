@@ -83,6 +83,6 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     assert text.startswith("### regret")
     assert "| full-feedback |" in text
     assert "learned weights" not in text
-    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / "scores" / "regret.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
     assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}
