@@ -304,7 +304,8 @@ class EmotionalQ:
 
         Returns:
             Actions, one an observation, and the state (or None without anger): [n, d + 2], the last d numbers
-            observed, the last action and the pushes; d is 1 for a Discrete space.
+            observed, the last action and the pushes; d is 1 for a Discrete space. Where some member's anger
+            resigns, 8 numbers more say what was last given up in the episode, [n, d + 10].
 
         Raises:
             ValueError: an observation is outside its space, or it is unclear whose it is.

@@ -100,11 +100,12 @@ def _without_others_parts(
 ) -> dict[str, Tensor]:
     """Keep only the levels, rows of clocks, and value memories that the member has by itself."""
     mine = {level.name for level in alone.nest.order}
+    others = set(company.state_dict()) - set(alone.state_dict())
     rows = [index for index, level in enumerate(company.nest.order) if level.name in mine]
     kept = {}
     for name, tensor in tensors.items():
         level = _LEVEL.search(name)
-        if level is not None and level[1] not in mine:
+        if level is not None and (level[1] not in mine or name[level.start() :] in others):
             continue
         one = tensor[rows] if name.endswith(_ROWS) else tensor
         if "critic" in name and one.shape[-1:] == (company.slots * keys,):  # one after the other, last axis

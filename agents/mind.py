@@ -8,7 +8,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
+from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience, Prospect
+from emotional_ed.affect.drive import EXCLUDED
 from emotional_ed.agents.critics import Critic, QLearning
 from emotional_ed.agents.features import Features
 from emotional_ed.agents.level0 import LevelZero
@@ -127,7 +128,13 @@ class Mind(QuickModule):
         return key + (first if key.ndim == 1 else first[:, None])
 
     def wish(
-        self, observation: Tensor, exploration: Tensor, uniform: Tensor, *, living: bool = True
+        self,
+        observation: Tensor,
+        exploration: Tensor,
+        uniform: Tensor,
+        *,
+        living: bool = True,
+        exclude: Tensor | None = None,
     ) -> Decision:
         """Choose actions for observations [P] or [P, n]; changes nothing.
 
@@ -136,14 +143,19 @@ class Mind(QuickModule):
             exploration: probability of a random action, [P].
             uniform: random numbers [P, 2 + A + extra].
             living: whether this is the agent's own next step; otherwise anger does not repeat a blocked
-                action, and without exploration the best action is chosen, whatever the policy.
+                action nor remember what it gave up, and without exploration the best action is chosen,
+                whatever the policy.
+            exclude: [P, A] bool, actions left alone if this is not the agent's own step.
         """
         key = self.features(observation)
         value_key = self.value_key(key)
         values = self.critic.read(value_key)
         drive: Drive = self.affect.modulate(key)
         if not living:
-            drive.persist = None
+            drive.persist, drive.exclude = None, exclude
+        if drive.exclude is not None:
+            lowered = drive.exclude * EXCLUDED
+            drive.bias = lowered if drive.bias is None else drive.bias + lowered
         if living or bool(exploration.any()):
             action, greedy, explored = self.policy.choose(values, drive, exploration, uniform)
         else:
@@ -157,12 +169,19 @@ class Mind(QuickModule):
     ) -> dict[str, Tensor]:
         """Take in what came of a decision, the `number`-th of each member, and return its signals [P]."""
         action, done = decision.action, step.terminated | step.truncated
-        next_key = self.features(step.final_observation)
+        next_key, chosen = self.features(step.final_observation), action[:, None] == self._actions
+        moved = self.features.moved(observation, step.final_observation)
+        bias = None
+        if self.affect.foresees:
+            key, greedy, values = decision.key, decision.greedy, decision.values
+            bias = self.affect.foresee(
+                Prospect(key, next_key, action, chosen, greedy, moved, done, values, self.rates.discount)
+            )
         moment = Moment(
             key=decision.value_key,
             next_key=self.value_key(next_key),
             action=action,
-            chosen=action[:, None] == self._actions,
+            chosen=chosen,
             reward=step.reward,
             terminated=step.terminated,
             discount=self.rates.discount,
@@ -170,6 +189,7 @@ class Mind(QuickModule):
             forgone=step.forgone if self.listens else None,
             danger=step.catastrophe.to(step.reward.dtype) if self.listens else None,
             done=done,
+            bias=bias,
         )
         slot = self.affect.slot
         if slot is not None and self.affect.attachment is not None:
@@ -181,9 +201,9 @@ class Mind(QuickModule):
                 key=decision.key,
                 next_key=next_key,
                 action=action,
-                chosen=moment.chosen,
+                chosen=chosen,
                 greedy=decision.greedy,
-                moved=self.features.moved(observation, step.final_observation),
+                moved=moved,
                 terminated=step.terminated,
                 done=done,
                 target=target,
@@ -232,24 +252,26 @@ class Mind(QuickModule):
         blank = reward.expand(-1, self.affect.slots - used)  # the others expect nothing
         if used == 1:  # everybody uses it
             return torch.cat([lss.unsqueeze(-1), blank], dim=-1)
-        held, best = self._held_in_slots(decision.key, moment.action, next_key, used)
+        held, best = self._held_in_slots(decision.key, moment.action, next_key, used, moment.bias)
         best = best.masked_fill(moment.terminated.unsqueeze(-1), 0)
         return torch.cat([reward + moment.discount.unsqueeze(-1) * best - held, blank], dim=-1)
 
     def _held_in_slots(
-        self, key: Tensor, action: Tensor, next_key: Tensor, used: int
+        self, key: Tensor, action: Tensor, next_key: Tensor, used: int, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return Q(s, a) and max_a' Q(s', a') in the first `used` value memories, [P, used] each."""
         if key.ndim > 1:
             values = self.critic.read_slots(key, used)  # [P, used, A]
             held = values.gather(-1, action[:, None, None].expand(-1, used, 1)).squeeze(-1)
-            return held, self.critic.read_slots(next_key, used).amax(-1)
+            ahead = self.critic.read_slots(next_key, used)
+            return held, (ahead if bias is None else ahead + bias[:, None]).amax(-1)
         by_slot = self._by_slot()[:, :, :used]  # [P, A, used, K]
         where = next_key[:, None, None, None].expand(*by_slot.shape[:3], 1)
         first = torch.add(key, action, alpha=len(self._slots) * self.place.keys).add_(self._members)
         cells = first.unsqueeze(-1) + self._slots[:used]  # [P, used]
         held = self.critic.memory.M.view(-1).index_select(0, cells.view(-1)).view(cells.shape)
-        return held, by_slot.gather(-1, where).squeeze(-1).amax(1)
+        ahead = by_slot.gather(-1, where).squeeze(-1)  # [P, A, used]
+        return held, (ahead if bias is None else ahead + bias[:, :, None]).amax(1)
 
     def _slot_lss_by_target(self, decision: Decision, next_key: Tensor, moment: Moment) -> Tensor:
         """Return the same for any critic, whose own target says what would have surprised it."""

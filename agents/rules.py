@@ -143,3 +143,9 @@ class Moment(NamedTuple):
     """[P] in [0, 1], a declared danger, where the agent may listen."""
     done: Tensor | None = None
     """[P] bool, terminated or truncated; None where only the transition counts."""
+    bias: Tensor | None = None
+    """[P, A], what affect adds to the values of the state reached; None adds nothing."""
+
+    def bent(self, values: Tensor) -> Tensor:
+        """Return values [P, A] of the state reached as affect sees them."""
+        return values if self.bias is None else values + self.bias

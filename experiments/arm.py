@@ -123,7 +123,8 @@ class Arm:
             for name, one in self.affect.parts().items()
             if name in _CLOCKED and _structure(one) != _structure(type(one)())
         ]
-        return repr((structure, unusual, self.blocked_count))
+        resigns = self.affect.anger is not None and self.affect.anger.resigns  # others need not wait for it
+        return repr((structure, unusual, self.blocked_count, resigns))
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain dictionaries, for JSON."""

@@ -112,6 +112,16 @@ def _anger(task: Task) -> Arms:
             affect=_affect(anger=AngerConfig()),
             search={**cap, "affect.anger.step_size": Range(0.02, 0.6)},
         ),
+        "anger-resigning": Arm(
+            role="own",
+            affect=_affect(anger=AngerConfig(resigns=True)),
+            search={
+                **cap,
+                "affect.anger.step_size": Range(0.02, 0.6),
+                "affect.anger.gain_step_size": Range(0.005, 0.3),
+            },
+            note="weighs pushing on against leaving, and leaves alone what it gave up",
+        ),
         "anger-shuffled": Arm(
             role="control",
             affect=_affect(anger=AngerConfig(), shuffled=("anger",)),

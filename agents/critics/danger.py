@@ -13,7 +13,7 @@ NEVER = -1e30
 
 def greedy_target(memory: AssociativeMemory, moment: Moment) -> Tensor:
     """Return the reward and the discounted best of what follows, [P] (Sutton and Barto, eq. 6.8)."""
-    best = memory.read(moment.next_key).amax(-1)
+    best = moment.bent(memory.read(moment.next_key)).amax(-1)
     return moment.reward + moment.discount * best.masked_fill(moment.terminated, 0)
 
 

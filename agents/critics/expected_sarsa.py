@@ -25,7 +25,7 @@ class ExpectedSarsa(Critic):
         y = r + discount (1 - terminated) ((1 - epsilon) max_a' Q(s', a') + epsilon (1/A) sum_a' Q(s', a'))
 
     Actions that tie for the best share 1 - epsilon; whatever the shares, their values make the same sum.
-    The policy is taken to be plain epsilon-greedy: what affect does to the choice is not foreseen. With
+    The policy is taken to be plain epsilon-greedy: what affect does to a random choice is not foreseen. With
     epsilon = 0 it is Q-learning bit for bit.
 
     Reference:
@@ -53,5 +53,5 @@ class ExpectedSarsa(Critic):
         """Return the reward and the discounted expectation of what follows."""
         values = self.memory.read(moment.next_key)  # [P, A]
         mean = values.sum(-1) / self.place.actions
-        expected = (1 - moment.epsilon) * values.amax(-1) + moment.epsilon * mean
+        expected = (1 - moment.epsilon) * moment.bent(values).amax(-1) + moment.epsilon * mean
         return moment.reward + moment.discount * expected.masked_fill(moment.terminated, 0)

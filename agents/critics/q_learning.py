@@ -45,7 +45,7 @@ class QLearning(Critic):
 
     def target(self, moment: Moment) -> Tensor:
         """Return the reward and the discounted best of what follows."""
-        best = self.memory.read(moment.next_key).amax(-1)
+        best = moment.bent(self.memory.read(moment.next_key)).amax(-1)
         return moment.reward + moment.discount * best.masked_fill(moment.terminated, 0)
 
     def read_slots(self, key: Tensor, slots: int | None = None) -> Tensor:

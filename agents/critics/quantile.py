@@ -111,8 +111,10 @@ class Quantile(Critic):
     def _targets(self, moment: Moment) -> Tensor:
         """Return what the quantiles of the action taken should have been, [P, N]."""
         ahead = self.distribution(moment.next_key)
-        best = (ahead.sum(-1) / self.number).argmax(-1)
+        best = moment.bent(ahead.sum(-1) / self.number).argmax(-1)
         of_best = ahead.gather(1, best[:, None, None].expand(-1, 1, self.number)).squeeze(1)
+        if moment.bias is not None:
+            of_best = of_best + moment.bias.gather(-1, best[:, None])
         of_best = of_best.masked_fill(moment.terminated[:, None], 0)
         return moment.reward[:, None] + moment.discount[:, None] * of_best
 

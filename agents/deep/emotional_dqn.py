@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, final
 
@@ -32,12 +31,9 @@ from emotional_ed.agents.deep.model_file import (
     DQN_ARGUMENTS,
     DQN_COUNTERS,
     Parts,
-    is_zip,
-    load_model,
-    save_model,
-    sb3_warning,
 )
 from emotional_ed.agents.deep.replay import Observations
+from emotional_ed.agents.deep.resuming import Resuming
 from emotional_ed.agents.deep.rollouts import (
     collect,
     mark_salience,
@@ -54,7 +50,7 @@ Actions = NDArray[np.int64]
 
 
 @final
-class EmotionalDQN(DQN):
+class EmotionalDQN(Resuming, DQN):
     """Stable-Baselines3's DQN, with affect.
 
     Equation:
@@ -392,99 +388,11 @@ class EmotionalDQN(DQN):
         actions = action.cpu().numpy()
         return (actions if several else actions[0]), state
 
-    def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """Go on learning in another environment with the same spaces; see Stable-Baselines3.
-
-        Raises:
-            ValueError: the spaces differ.
-        """
-        super().set_env(env, force_reset)
-        self.affect.cut_episode()
+    def _forget_features(self) -> None:
         if self._feelings is not None:
             self._feelings.forget_features()
-
-    def _setup_learn(
-        self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        reset_num_timesteps: bool = True,
-        tb_log_name: str = "run",
-        progress_bar: bool = False,
-    ) -> tuple[int, BaseCallback]:
-        if reset_num_timesteps:
-            self._unfinished = (0, 0)
-            self.affect.cut_episode()
-        if self._feelings is not None:
-            self._feelings.forget_features()
-        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
-
-    @property
-    def remaining_timesteps(self) -> int:
-        """Steps that the last call of `learn` has not made yet, e.g. because it was stopped."""
-        return max(self._total_timesteps - self.num_timesteps, 0)
 
     # ------------------------------------------------------------------ files
-
-    def save(
-        self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None
-    ) -> None:
-        """Write all there is to the agent into one file (suffix .safetensors).
-
-        The file holds tensors and JSON, no code: networks, optimizer, replay buffer, schedules, affect,
-        clocks, random states, and the state of the environments where it can be taken. It is replaced as a
-        whole or not at all. Call it from outside `learn`, or use `Checkpoints` within.
-
-        Args:
-            path: with or without the suffix .safetensors. A path that ends in .zip asks for
-                Stable-Baselines3's own format, with a warning, because loading that executes code.
-            exclude: for Stable-Baselines3's format only.
-            include: for Stable-Baselines3's format only.
-
-        Raises:
-            OSError: the folder cannot be written.
-            ValueError: the replay buffer is of a class whose state cannot be held.
-            NotFiniteError: a weight or a feeling is NaN or infinite; an older file is left as it was.
-        """
-        if is_zip(path):
-            sb3_warning(path)
-            super().save(path, exclude, include)
-            return
-        self.last_checkpoint = save_model(self, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: Any,
-        env: Any = None,
-        device: torch.device | str = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        **kwargs: Any,
-    ) -> EmotionalDQN:
-        """Read an agent that `save` wrote; nothing in the file is executed.
-
-        Where the environments can be restored, learning goes on in the middle of their episodes, bit for bit
-        on CPU: `model.learn(model.remaining_timesteps, reset_num_timesteps=False)`. Where they cannot, a
-        warning says so. For that, the global random generators are set as they were when it was saved.
-
-        Args:
-            path: with or without the suffix .safetensors; a path that ends in .zip is Stable-Baselines3's
-                format, with a warning.
-            env: where to go on; by default environments made with the id that they had, if they had one.
-            device: where the networks will live.
-            custom_objects: for Stable-Baselines3's format only.
-            print_system_info: for Stable-Baselines3's format only.
-            force_reset: for Stable-Baselines3's format only.
-            **kwargs: arguments to change, or that the file could not hold.
-
-        Raises:
-            CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
-        """
-        if is_zip(path):
-            sb3_warning(path)
-            return super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        return load_model(cls, path, env, device, kwargs)
 
     def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
         """Load a buffer that `save_replay_buffer` wrote; all of it counts as lived with the first memory."""
@@ -520,4 +428,4 @@ class EmotionalDQN(DQN):
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, others = super()._get_torch_save_params()
         heads = [] if self._heads is None else ["_heads"]
-        return [*names, *heads, "affect"], others
+        return [*names, *heads], others

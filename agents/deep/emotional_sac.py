@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, final
 
@@ -25,8 +24,9 @@ from emotional_ed.agents.deep.feelings import check_affect
 from emotional_ed.agents.deep.finite import check_losses, check_tensors
 from emotional_ed.agents.deep.flat_adam import FlatAdam, is_plain_adam
 from emotional_ed.agents.deep.minibatches import prioritise, weigh
-from emotional_ed.agents.deep.model_file import Parts, is_zip, load_model, save_model, sb3_warning
+from emotional_ed.agents.deep.model_file import Parts
 from emotional_ed.agents.deep.replay import Minibatch, Observations, sample
+from emotional_ed.agents.deep.resuming import Resuming
 from emotional_ed.agents.deep.rollouts import (
     check_salience,
     collect,
@@ -57,7 +57,7 @@ _COUNTERS = (
 
 
 @final
-class EmotionalSAC(SAC):
+class EmotionalSAC(Resuming, SAC):
     """Stable-Baselines3's SAC, with affect.
 
     Equation:
@@ -403,80 +403,7 @@ class EmotionalSAC(SAC):
         rows = [streams.next()[:, 1:] for _ in range(self.proposals - 1)]
         return normals(torch.cat(rows)) if rows else self._previous[:0]
 
-    def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """Go on learning in another environment with the same spaces; see Stable-Baselines3.
-
-        Raises:
-            ValueError: the spaces differ.
-        """
-        super().set_env(env, force_reset)
-        self.affect.cut_episode()
-
-    def _setup_learn(
-        self, total_timesteps: int, callback: Any = None, *rest: Any
-    ) -> tuple[int, BaseCallback]:
-        if not rest or rest[0]:  # reset_num_timesteps
-            self._unfinished = (0, 0)
-            self.affect.cut_episode()
-        return super()._setup_learn(total_timesteps, callback, *rest)
-
-    @property
-    def remaining_timesteps(self) -> int:
-        """Steps that the last call of `learn` has not made yet, e.g. because it was stopped."""
-        return max(self._total_timesteps - self.num_timesteps, 0)
-
     # ------------------------------------------------------------------ files
-
-    def save(
-        self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None
-    ) -> None:
-        """Write all there is to the agent into one file (suffix .safetensors); see `EmotionalDQN.save`.
-
-        Args:
-            path: with or without the suffix; one that ends in .zip asks for Stable-Baselines3's format.
-            exclude: for Stable-Baselines3's format only.
-            include: for Stable-Baselines3's format only.
-
-        Raises:
-            OSError: the folder cannot be written.
-            ValueError: the replay buffer is of a class whose state cannot be held.
-            NotFiniteError: a weight or a feeling is NaN or infinite; an older file is left as it was.
-        """
-        if is_zip(path):
-            sb3_warning(path)
-            super().save(path, exclude, include)
-            return
-        self.last_checkpoint = save_model(self, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: Any,
-        env: Any = None,
-        device: torch.device | str = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        **kwargs: Any,
-    ) -> EmotionalSAC:
-        """Read an agent that `save` wrote; nothing in the file is executed; see `EmotionalDQN.load`.
-
-        Args:
-            path: with or without the suffix; one that ends in .zip is in Stable-Baselines3's format.
-            env: where to go on; by default environments made with the id that they had, if they had one.
-            device: where the networks will live.
-            custom_objects: for Stable-Baselines3's format only.
-            print_system_info: for Stable-Baselines3's format only.
-            force_reset: for Stable-Baselines3's format only.
-            **kwargs: arguments to change, or that the file could not hold.
-
-        Raises:
-            CheckpointError: the file is missing, damaged, of another version, or does not fit `env`.
-        """
-        if is_zip(path):
-            sb3_warning(path)
-            return super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        return load_model(cls, path, env, device, kwargs)
 
     def _saved_parts(self) -> Parts:
         tensors = {"previous": self._previous}
@@ -487,10 +414,6 @@ class EmotionalSAC(SAC):
     def _excluded_save_params(self) -> list[str]:
         own = ["networks", "_learning", "_feelings", "_streams", "_predict_streams", "_previous", "_acted"]
         return [*super()._excluded_save_params(), *own]
-
-    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        names, others = super()._get_torch_save_params()
-        return [*names, "affect"], others
 
 
 def _likeliest(policy: Normal, weigh: Any, normal: Tensor) -> Tensor:

@@ -63,4 +63,5 @@ class NearGreedy(Policy):
         """Return which actions are worth a try, [P, A] bool; the best always are."""
         scores = values if drive.bias is None else values + drive.bias
         behind = scores.amax(-1, keepdim=True) - scores
-        return behind <= self.width[:, None] * behind.amax(-1, keepdim=True)
+        asked = behind if drive.exclude is None else behind.masked_fill(drive.exclude, 0.0)
+        return behind <= self.width[:, None] * asked.amax(-1, keepdim=True)

@@ -9,6 +9,7 @@ from emotional_ed.affect.arousal import ArousalConfig as ArousalConfig
 from emotional_ed.affect.attachment import AttachmentConfig as AttachmentConfig
 from emotional_ed.affect.channel import Channel as Channel
 from emotional_ed.affect.channel import ChannelConfig as ChannelConfig
+from emotional_ed.affect.channel import Prospect as Prospect
 from emotional_ed.affect.channel import Setting as Setting
 from emotional_ed.affect.config import AffectConfig as AffectConfig
 from emotional_ed.affect.curiosity import CuriosityConfig as CuriosityConfig

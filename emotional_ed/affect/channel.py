@@ -42,6 +42,29 @@ class Setting(NamedTuple):
     """The channels that this one `needs`, by name; once all are built, also those that it comes `after`."""
 
 
+class Prospect(NamedTuple):
+    """What is known of a step before level 0 has its target."""
+
+    key: Tensor
+    """Memory key of the state acted in: [P] int64, [P, T] int64 active features, or features [P, K]."""
+    next_key: Tensor
+    """Memory key of the state reached, before any reset."""
+    action: Tensor
+    """[P] int64."""
+    chosen: Tensor
+    """[P, A] bool, one-hot of `action`."""
+    greedy: Tensor
+    """[P] bool, whether the action was the one expected to be best."""
+    moved: Tensor
+    """[P] bool, whether the observation changed."""
+    done: Tensor
+    """[P] bool, terminated or truncated."""
+    values: Tensor
+    """[P, A], what level 0 holds of the state acted in."""
+    discount: Tensor
+    """[P], level 0's."""
+
+
 class Channel(Level, ABC):
     """A level that appraises each step and may bend action selection and learning.
 
@@ -122,6 +145,18 @@ class Channel(Level, ABC):
 
     def modulate(self, key: Tensor) -> Drive | None:
         """Return how this channel bends the choice in the state with memory key `key`; changes no state."""
+        return None
+
+    @property
+    def foresees(self) -> bool:
+        """Whether `foresee` is to be asked."""
+        return type(self).foresee is not Channel.foresee
+
+    def foresee(self, prospect: Prospect) -> Tensor | None:
+        """Return what this channel adds to the values of the state reached, [P, A]; None adds nothing.
+
+        Asked before level 0 has its target, so that it learns what the agent will do there.
+        """
         return None
 
     def bend_step(self, signals: Signals) -> Tensor | None:

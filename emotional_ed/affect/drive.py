@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+EXCLUDED = -1e9
+"""Added to the value of an excluded action, so that any other comes before it."""
+
 
 @dataclass
 class Drive:
@@ -25,6 +28,8 @@ class Drive:
     """[P] bool, members that repeat `action` whatever else they would do."""
     action: Tensor | None = None
     """[P] int64, the action to repeat."""
+    exclude: Tensor | None = None
+    """[P, A] bool, actions not to be chosen as best; never all of a state."""
 
     def clone(self) -> Drive:
         """Return a copy that no later step changes."""
@@ -36,7 +41,7 @@ class Drive:
 
         Equation:
             exploration *= w f + (1 - w);  bias += w b;  avoidance += w a (1 - avoidance)
-            persist if w >= 1/2
+            persist and exclude if w >= 1/2
         """
         w = weight
         if other.exploration is not None:
@@ -55,3 +60,6 @@ class Drive:
             else:
                 self.action = torch.where(persist, other.action, self.action)
                 self.persist = self.persist | persist
+        if other.exclude is not None:
+            exclude = other.exclude if w is None else other.exclude & (w >= 0.5)[:, None]
+            self.exclude = exclude if self.exclude is None else self.exclude | exclude

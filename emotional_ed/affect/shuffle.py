@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotional_ed.affect.drive import Drive
 
-_NEUTRAL = {"exploration": 1.0, "bias": 0.0, "avoidance": 0.0, "persist": False}
+_NEUTRAL = {"exploration": 1.0, "bias": 0.0, "avoidance": 0.0, "persist": False, "exclude": False}
 _TRACES = {**_NEUTRAL, "factor": 1.0}  # what a wish is where there was none
 _GOLDEN = 2654435761  # 2^32 over the golden ratio: its multiples fill [0, 2^32) evenly (Knuth)
 
@@ -29,7 +29,8 @@ class Shuffle(nn.Module):
         moments: N, how many are remembered.
 
     Shapes:
-        exploration, factor: [P, N]; bias, avoidance: [P, N, A]; persist: [P, N] bool; None until seen first.
+        exploration, factor: [P, N]; bias, avoidance, exclude: [P, N, A]; persist: [P, N] bool; None until
+        seen first.
     """
 
     who: Tensor

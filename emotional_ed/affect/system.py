@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from emotional_ed.affect.anger import Anger
 from emotional_ed.affect.attachment import Attachment
-from emotional_ed.affect.channel import Channel, Setting
+from emotional_ed.affect.channel import Channel, Prospect, Setting
 from emotional_ed.affect.config import _PARTS, AffectConfig
 from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.recall import Recall
@@ -104,6 +104,7 @@ class AffectSystem(QuickModule):
         self.shuffles = nn.ModuleDict(_shuffles(members))
         self._by_name = (built,)  # in a tuple: owned by the nest already
         self._choosing = [one for one in built.values() if type(one).modulate is not Channel.modulate]
+        self._foreseeing = [one for one in built.values() if one.foresees]
         self._learning = [one for one in built.values() if type(one).bend_step is not Channel.bend_step]
         self._wishes: dict[str, Drive | None] = {}
         recall = self.recall
@@ -170,6 +171,30 @@ class AffectSystem(QuickModule):
             if wish is not None:
                 drive.join(wish, self.weight(channel))
         return drive
+
+    @property
+    def foresees(self) -> bool:
+        """Whether some channel has something to say before level 0's target is made."""
+        return bool(self._foreseeing)
+
+    @torch.no_grad()
+    def foresee(self, prospect: Prospect) -> Tensor | None:
+        """Return what affect adds to level 0's values of the state reached, [P, A]; None adds nothing.
+
+        It counts where the channel is trusted by half or more, and not where its trace is shuffled.
+        """
+        bias: Tensor | None = None
+        for channel in self._foreseeing:
+            wish = channel.foresee(prospect)
+            if wish is None:
+                continue
+            weight = self.weight(channel)
+            if weight is not None:
+                wish = torch.where(weight[:, None] >= 0.5, wish, -0.0)  # adding -0 changes no bit
+            if channel.name in self.shuffles:
+                wish = torch.where(self.shuffles[channel.name].who[:, None], -0.0, wish)  # type: ignore[index]
+            bias = wish if bias is None else bias + wish
+        return bias
 
     def appraise(self, experience: Experience, *, bends_step: bool = True) -> Tensor | None:
         """Take in one step of every member.
