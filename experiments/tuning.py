@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis import Run, load_run
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.arm import COMMON, Arm, Range, Setting
+from emotional_ed.experiments.arm import COMMON, Arm, Range, Setting, uniform_shares
 from emotional_ed.experiments.train import TABULAR, TrainSpec
 from emotional_ed.files import write_atomically
 
@@ -94,14 +93,11 @@ class Tuning:
     def settings(self, arm: str, spec: TrainSpec) -> list[dict[str, float]]:
         """Return an arm's random configurations; a larger budget goes on where a smaller one ends."""
         ranges = self.ranges_of(arm, spec)
-        columns = {path: self._uniform(path) for path in ranges}
+        columns = {path: uniform_shares(path, self.configurations, self.draw) for path in ranges}
         return [
             {path: one.at(float(columns[path][i])) for path, one in ranges.items()}
             for i in range(self.configurations)
         ]
-
-    def _uniform(self, path: str) -> NDArray[np.float64]:
-        return np.random.default_rng([self.draw, zlib.crc32(path.encode())]).random(self.configurations)
 
 
 @dataclass(frozen=True)

@@ -433,6 +433,19 @@ def test_weights_by_hand() -> None:
     assert weights.spread.item() == pytest.approx(0.9)
 
 
+def test_weights_are_judged_by_the_return_less_the_price_of_declared_dangers() -> None:
+    fear = affect_package.FearConfig(declared=True, caution=0.5)
+    known = AffectConfig(fear=fear, weights=WeightsConfig(channels=("fear",), episodes=1))
+    nest, deaf = make(known), make(dataclasses.replace(known, fear=dataclasses.replace(fear, declared=False)))
+    for danger, done in ((0.0, False), (1.0, False), (1.0, True)):
+        lived = step(lss=1.0, reward=2.0, done=done)._replace(danger=torch.tensor([danger]))
+        for one in (nest, deaf):
+            one.appraise(lived)
+    price = 0.5 * max(1.0, 1.0)  # caution times the unit of surprise, which is 1 as the typical target is
+    assert nest.level("weights").value[0, 0, 0].tolist() == pytest.approx([6.0 - 2 * price, 0.0])
+    assert deaf.level("weights").value[0, 0, 0].tolist() == pytest.approx([6.0, 0.0])
+
+
 def test_a_weight_of_zero_is_the_agent_without_that_emotion() -> None:
     never: dict[str, Any] = {"gains": (0.0, 1.0), "episodes": 10**6}
     nest, free = make(weighed(**never)), make(AffectConfig(arousal=AROUSED))

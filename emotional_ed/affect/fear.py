@@ -113,6 +113,8 @@ class Fear(Channel):
         target = self._harm(signals["reward"], due)
         if self.listens and "danger" in signals:
             target = torch.where(self.declared > 0, self._declared_harm(signals), target)
+            cost = self.declared * self.present * self._price.squeeze(-1)
+            signals["danger_cost"] = cost * signals["danger"].to(cost.dtype)
         here = self.memory.entry(signals["key"], signals["action"])
         step = self._rate(signals, due)
         lss = here.take_up(target, step, due)

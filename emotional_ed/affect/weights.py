@@ -57,7 +57,8 @@ class Weights(Channel):
     """Every episode: a bandit in each emotional context chooses the weight of each channel.
 
     Equation:
-        x = 1 if mood < 0 else 0 (0 without mood);  outcome o = mean return of the trial's episodes
+        x = 1 if mood < 0 else 0 (0 without mood)
+        outcome o = mean return of the trial's episodes, less fear's price of every declared danger
         all n *= patience;  n(w, x) += 1;  V(w, x) += max(step_size, 1/n) (o - V(w, x))
         spread += step_size (max |o - V(w, x)| - spread), of weights tried before; the first is taken as it is
         next w = argmax_w V(w, x) + optimism spread / sqrt(n(w, x)), those never tried first
@@ -95,7 +96,7 @@ class Weights(Channel):
     name = "weights"
     Config = WeightsConfig
     clock = Clock(event="episode_end")
-    after = ("surprise", "mood")
+    after = ("surprise", "fear", "mood")
 
     def start(self, configs: Sequence[WeightsConfig]) -> None:
         """Start with the first weight for all."""
@@ -123,7 +124,10 @@ class Weights(Channel):
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Add up what the running trial earns."""
-        self.total += signals["reward"] if active is None else signals["reward"] * active
+        earned = signals["reward"]
+        if "danger_cost" in signals:
+            earned = earned - signals["danger_cost"]
+        self.total += earned if active is None else earned * active
         for name in self.weighed:
             weight = self.of(name)
             assert weight is not None
