@@ -211,6 +211,8 @@ def weights_table(claims: Sequence[Claim]) -> str:
 
 
 def _per_cent(gain: Estimate, unit: float) -> str:
+    if unit == 0:
+        return "nothing is learned"
     share = 100 / unit
     return f"{Estimate(gain.value * share, gain.low * share, gain.high * share, gain.seeds):+.2g}"
 

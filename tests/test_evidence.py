@@ -52,6 +52,11 @@ def test_learned_weights_are_judged_against_none_and_against_the_best_constant_o
     assert cells(table, 2)[6].startswith("-12"), "(0.7 - 0.8) / (0.8 - 0)"
 
 
+def test_where_nothing_is_learned_there_is_no_share_of_it() -> None:
+    nothing = weights_table([claim("x", weighed=0.0, plain=0.0, full=0.0)])
+    assert cells(nothing, 0)[5:] == ["nothing is learned", "nothing is learned", "like off"]
+
+
 def test_the_best_constant_is_the_one_that_tuned_best_not_the_one_that_reported_best() -> None:
     one = claim(
         "x", weighed=0.5, plain=0.8, full=0.2, tuned=dict.fromkeys(CONSTANT, 0.0) | {CONSTANT[2]: 1.0}
