@@ -44,8 +44,8 @@ TUNED: dict[str, dict[str, dict[str, float]]] = {
     },
     "regimes": {
         "level-0": {"step_size": 0.65, "exploration": 0.145},
-        "level-0+1": {"step_size": 0.65, "exploration": 0.145},
-        "level-0+1+2": {"step_size": 0.065, "exploration": 0.028},
+        "level-0+1": {"step_size": 0.586, "exploration": 0.046},
+        "level-0+1+2": {"step_size": 0.101, "exploration": 0.101},
     },
     "door": {
         "level-0": {"step_size": 0.036, "exploration": 0.268},
