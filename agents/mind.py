@@ -294,6 +294,7 @@ class Mind(QuickModule):
         if recall is not None and bool(recall.fresh.any()):
             who = recall.fresh.nonzero().squeeze(-1)
             self._by_slot()[who, :, recall.slot[who]] = 0
+            self.affect.begin_anew(recall.fresh)
             self._forget_dreams(recall.slot * self.place.keys, self.place.keys, recall.fresh)
         if self._resets:
             self.episodes += done & (self.reset_episodes > 0)

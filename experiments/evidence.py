@@ -62,7 +62,7 @@ CLAIMS: Sequence[tuple[str, str]] = (
 )  # fmt: skip
 """(mechanism, task) in the order in which they are run."""
 
-BUDGET = Budget(configurations=20, seeds=4, finalists=4, final_seeds=8, report=50, first_seed=20_000)
+BUDGET = Budget(configurations=20, seeds=4, finalists=4, final_seeds=8, report=50, first_seed=30_000)
 """What every arm of every claim is given."""
 _SIGNIFICANT = 0.05
 _MARGIN = 0.05

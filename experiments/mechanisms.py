@@ -129,7 +129,7 @@ def _anger(task: Task) -> Arms:
             note="anger at wrong times",
         ),
         "fixed-repeat": Arm(
-            affect=_affect(anger=AngerConfig(step_size=0.0, step_gain=0.0)),
+            affect=_affect(anger=AngerConfig(step_size=0.0, helplessness=0.0, step_gain=0.0)),
             search=cap,
             note="pushes a blocked action up to the cap, always; nothing about it is learned",
         ),

@@ -177,6 +177,20 @@ def test_fear_by_hand() -> None:
     assert pass_by(nest) == pytest.approx(1 / 7)  # u = 7/8, so the step is 4/7
 
 
+def test_fear_begins_anew_with_a_new_situation() -> None:
+    nest = system(AffectConfig(fear=FearConfig(step_size=0.5)), 2)
+    for reward in (0.1, 0.1, 0.1, -99.0):
+        nest.appraise(experience(reward=reward, key=0, action=1, population=2))
+    fear = nest.level("fear")
+    assert (fear.memory.M[:, 1, 0] > 0.5).all()
+    nest.begin_anew(torch.tensor([False, True]))
+    assert (fear.memory.M[0, 1, 0] > 0.5).all()
+    assert not fear.memory.M[1].any()
+    assert not fear.known.M[1].any()
+    nest.appraise(experience(reward=0.1, key=0, action=1, population=2))
+    assert (fear.known.M[0, 1, 0].item(), fear.known.M[1, 1, 0].item()) == (1 - 0.5**5, 0.5)
+
+
 def test_a_reward_frightens_by_how_far_it_is_below_what_is_usual() -> None:
     nest = system(AffectConfig(fear=FearConfig(onset=1.0, full=3.0)))
     nest.appraise(experience(reward=4.0, key=2))  # usual 4, usual distance 4
@@ -418,6 +432,19 @@ def test_a_goal_that_opens_keeps_its_efficacy() -> None:
     assert nest.level("anger").memory.M[0, 2, 0] == 1.0
 
 
+def test_helplessness_is_learned_everywhere_and_unlearned_by_what_opens() -> None:
+    nest = angry(AngerConfig(cap=10, step_size=0.0, helplessness=0.25))
+    general = nest.level("anger").general
+    pushes = [push(nest, opens_at=None) for _ in range(4)]
+    assert pushes == [10, 8, 6, 5]  # 10, 7.5, 5.6, 4.2: the last push is the first beyond
+    assert general.item() == pytest.approx(0.75**4)
+    assert push(nest, opens_at=2) == 2
+    assert general.item() == pytest.approx(1 - 0.75 * (1 - 0.75**4))
+    assert nest.level("anger").memory.M.eq(1).all()  # of this action there, nothing was learned
+    where = torch.tensor([0]), torch.tensor([1]), torch.tensor([2])  # a member, a state, an action
+    assert nest.level("anger").limit(*where).item() == pytest.approx(10 * general.item())
+
+
 def test_anger_needs_an_action_that_was_meant_to_work() -> None:
     nest = angry(AngerConfig())
     nest.appraise(experience(key=0, next_key=0, greedy=False))
@@ -597,10 +624,48 @@ def test_the_oldest_memory_makes_room() -> None:
             slot = int(recall.slot)
             if target == 0 or slot != (seen[-1] if seen else 0) or bool(recall.fresh):
                 felt[slot] = 0.1
-            episode(nest, felt, -0.1 if felt[slot] < 0 else -2.0)
+            episode(nest, felt, -0.1 if felt[slot] < 0 else 2.0)
         seen.append(int(recall.slot))
     assert seen == [0, 1, 2, 0]
     assert int(recall.memories) == 3
+
+
+@pytest.mark.parametrize(("infancy", "begun"), [(0.0, 1), (0.5, 2)])
+def test_bad_luck_begins_nothing_where_ignorance_was_no_better(infancy: float, begun: int) -> None:
+    """A long run of failures, which a blank memory would have foreseen: is it worth forgetting all?"""
+    nest = system(RECALLING)
+    for _ in range(10):  # what ignorance brings
+        episode(nest, [infancy, infancy, infancy], infancy)
+    for t in range(60):  # what is learned since: one success in three
+        won = float(t % 3 == 0)
+        episode(nest, [won - 1 / 3, won, won], won)
+    for _ in range(30):
+        episode(nest, [-1 / 3, 0.0, 0.0], 0.0)
+    assert nest.recall is not None
+    assert int(nest.recall.memories) == begun
+
+
+@pytest.mark.parametrize(("hope", "begins"), [(0.0, 1), (2.0, 1), (4.1, 2), (9.0, 6)])
+def test_hope_is_what_ignorance_brought_against_what_doubt_brings(hope: float, begins: int) -> None:
+    """Ignorance brought 1, doubt brings 0.2, the unit is 0.204: begun once 0.2 + hope 0.204/sqrt(n) < 1."""
+    nest = system(dataclasses.replace(MOODY, recall=RecallConfig(slots=3, hope=hope, infancy=5, decay=0.01)))
+    for _ in range(5):
+        episode(nest, [0.2, 1.0, 1.0], 1.0)
+    for _ in range(5):  # no infant any more: this changes nothing that is hoped for
+        episode(nest, [0.2, 3.0, 3.0], 3.0)
+    recall = nest.recall
+    assert recall is not None
+    recall.episodes.fill_(1e6)  # so that the unit hardly moves: 0.2 + 0.01 (0.6 - 0.2) in each episode
+    number = 0
+    while not bool(recall.fresh) and number < 20:
+        recall.scale.fill_(0.2)
+        episode(nest, [-9.0, 0.2, 0.2], 0.2)
+        number += 1
+    assert number == begins
+    assert float(recall.lived[0, 0]) == 10 + begins
+    assert float(recall.lived[0, 1]) == 0  # young again: it will say what ignorance brings now
+    episode(nest, [-9.0, 0.2, 0.2], 0.2)
+    torch.testing.assert_close(recall.ignorance[0], torch.tensor([5.2, 6.0]))
 
 
 @pytest.mark.parametrize(("threshold", "most"), [(2.0, 60), (3.0, 30), (6.0, 5)])

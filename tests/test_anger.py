@@ -63,7 +63,7 @@ class Oracle:
     def __init__(self, config: AngerConfig, states: int, actions: int, step_size: float) -> None:
         self.c, self.alpha = config, step_size
         self.Q = np.zeros((states, actions))
-        self.E = np.ones((states, actions))
+        self.E, self.G = np.ones((states, actions)), 1.0
         self.num, self.den = np.zeros((states, actions, 16)), np.zeros((states, actions, 16))
         self.seen, self.discount = 0, 0.97
         self.run: list[tuple[int, float]] = []
@@ -85,7 +85,7 @@ class Oracle:
         worth = n < self.c.cap and gain > 0
         still = not row["moved"] and not row["done"]
         blocked = still and ((bool(row["greedy"]) and not was) or pushing or (worth and not was))
-        again = blocked and (n < self.c.cap * self.E[s, a] or worth)
+        again = blocked and (n < self.c.cap * self.E[s, a] * self.G or worth)
         others = self.value(s, but=a)
         leave = others if others > LOW else self.Q[s, a]
         give_up = committed and blocked and not again and others > LOW
@@ -100,6 +100,9 @@ class Oracle:
         again, blocked, give_up = (x and self.seen > 3 for x in (again, blocked, give_up))
         if blocked and not again:
             self.E[s, a] -= self.c.step_size * self.E[s, a]
+            self.G -= self.c.helplessness * self.G
+        if pushing and row["moved"]:
+            self.G += self.c.helplessness * (1 - self.G)
         if committed:
             self.run.append((min(self.n, 15), r))
             ends = row["moved"] or give_up or (again and den > 0 and gain <= 0)
@@ -140,6 +143,7 @@ def test_a_life_follows_the_equations(env: str) -> None:
         ends.append(row["done"])
     assert sum(ends) > 20
     assert oracle.den.max() > 0.05
+    assert oracle.G < 0.99
 
 
 def doors(
@@ -184,7 +188,7 @@ def test_without_it_nothing_is_added_and_nothing_is_asked(monkeypatch: pytest.Mo
     model = doors(population=2, affect=HALF).learn(50)
     anger = model.affect.anger
     assert anger is not None
-    assert set(anger.state_dict()) == {"pushes", "level", "persist", "action", "memory.M"}
+    assert set(anger.state_dict()) == {"general", "pushes", "level", "persist", "action", "memory.M"}
     assert model.affect.modulate(torch.tensor([0, 0])).exclude is None
     state = model.predict([0, 0])[1]
     assert state is not None

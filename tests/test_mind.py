@@ -250,6 +250,9 @@ def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
     dreams = LevelZero(sleep=SleepConfig(draw="uniform", period=10**6, room=10_000))
     model = agent(REGIMES, config, dreams, exploration=0.5)
     model.affect.level("attachment").memory.M.fill_(2.0)
+    if recall:
+        model.affect.level("recall").ignorance.fill_(1e6)
+        model.affect.level("recall").ignorance[:, 1] = 1  # ignorance was bliss: nothing is in the way
     slots, ends, begun, switched = model.affect.slots, 0, 0, 0
     Q = np.zeros((slots, 25, 4), dtype=np.float32)
     for _ in range(500):

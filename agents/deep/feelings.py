@@ -294,6 +294,7 @@ class Feelings:
                 self.heads.begin(slot)
                 if self.slow is not None:
                     self.slow.begin(slot)
+            self.system.begin_anew(recall.fresh)
         if self.system.population > 1:
             share_memories(recall)
 

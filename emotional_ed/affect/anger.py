@@ -27,7 +27,9 @@ class AngerConfig(ChannelConfig):
     cap: int = 10
     """Most pushes in a row that anger asks for, >= 1."""
     step_size: float = 0.3
-    """Share by which one success or failure moves the efficacy, in [0, 1]."""
+    """Share by which one success or failure moves the efficacy of that action there, in [0, 1]."""
+    helplessness: float = 0.01
+    """Share by which it moves the efficacy of pushing at all, in [0, 1]; 0 generalises nothing."""
     resigns: bool = False
     """Whether pushing is weighed against leaving, and what was given up left alone until the episode ends."""
     gain_step_size: float = 0.03
@@ -45,6 +47,7 @@ class AngerConfig(ChannelConfig):
         require_range("AngerConfig.pain", self.pain, 0)
         require_int("AngerConfig.cap", self.cap, 1)
         require_range("AngerConfig.step_size", self.step_size, 0, 1)
+        require_range("AngerConfig.helplessness", self.helplessness, 0, 1)
         if not isinstance(self.resigns, bool):
             raise ValueError(f"AngerConfig.resigns: got {self.resigns!r}, expected True or False")
         require_range("AngerConfig.gain_step_size", self.gain_step_size, 0, 1)
@@ -62,21 +65,23 @@ class Anger(Channel):
 
     Equation:
         blocked = greedy and unmoved and z > -pain, the episode goes on, and z is known well enough to tell
-        n       = n + 1 if blocked else 0;  limit = persistence cap E(s, a)
+        n       = n + 1 if blocked else 0;  limit = persistence cap E(s, a) G
         E(s, a) += step_size ([moved] - E(s, a))    when a blocked action at last moves, or n reaches limit
-        anger   += rate ([blocked] E(s, a) - anger)
+        G       += helplessness ([moved] - G)       then too
+        anger   += rate ([blocked] E(s, a) G - anger)
         push again while blocked and n < limit
 
-    Efficacy E starts at 1 and falls wherever pushing does not help, so a door that never opens is left. A
-    fall that leads back to where it began leaves the observation unchanged too; its surprise tells it apart,
-    once enough steps were seen to know what is ordinary.
+    Efficacy E starts at 1 and falls wherever pushing does not help, so a door that never opens is left.
+    Efficacy G is that of pushing at all: where walls abound and no door is jammed it falls, slowly. A fall
+    that leads back to where it began leaves the observation unchanged too; its surprise tells it apart, once
+    enough steps were seen to know what is ordinary.
 
     With resigns=True, for one-hot keys and where level 0 asks what is foreseen (`EmotionalQ`), pushing on is
     weighed against leaving, and what was given up is left alone:
         L       = max Q(s, b) over the b != a that were not given up
         D(s, a, j) += gain_step_size (G_j - L - D(s, a, j))     for all counts j of a run that ends
         push again while blocked and (n < limit or (n < persistence cap and D(s, a, n) > 0))
-        E(s, a) += step_size (0 - E(s, a))                      when it does not push again
+        E(s, a) += step_size (0 - E(s, a)); G as above          when it does not push again
         Q(s', a) seen by level 0 = L + max(0, D(s, a, n)) if it pushes again; below all others if given up
     E is hope, which only falls; knowledge D takes over from it. G_j is the return of the run from count j on.
     It ends with level 0's target, when the action at last moves or is given up. D is free of its initial
@@ -84,16 +89,17 @@ class Anger(Channel):
     not chosen as the best until the episode ends, whatever Q(s, a), which is the value of the first push.
 
     Source: frustration as invigoration, Amsel (1958); learned helplessness for its decline, Maier and
-    Seligman (1976). D is a Monte Carlo advantage: Sutton and Barto, chapter 5.
+    Seligman (1976), and G for its generality. D is a Monte Carlo advantage: Sutton and Barto, chapter 5.
     When it does harm: where standing still is what a good action does (waiting), until E has fallen. With
     resigns, also in mazes of many walls, each of which has to be learned by pushing, and where what was given
     up would have worked later in the same episode. A step with resigns takes about twice the time of anger.
 
     Shapes:
-        memory.M: [P, A, K]; pushes, level: [P]; action: [P] int64, persist: [P] bool; resignation as there,
-        None if no member resigns.
+        memory.M: [P, A, K], E; general: [P], G; pushes, level: [P]; action: [P] int64, persist: [P] bool;
+        resignation as there, None if no member resigns.
     """
 
+    general: Tensor
     pushes: Tensor
     level: Tensor
     persist: Tensor
@@ -101,6 +107,7 @@ class Anger(Channel):
     pain: Tensor
     cap: Tensor
     step_size: Tensor
+    helplessness: Tensor
     resigns: Tensor
     gain_step_size: Tensor
     rate: Tensor
@@ -120,6 +127,7 @@ class Anger(Channel):
         """Start calm, and sure that pushing helps."""
         population, actions, keys, active, _ = self.setting
         self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad", initial=1 / active)
+        self.register_buffer("general", torch.ones(population))
         self.remember("pushes", "level")
         self.register_buffer("persist", torch.zeros(population, dtype=torch.bool))
         self.register_buffer("action", torch.zeros(population, dtype=torch.int64))
@@ -164,7 +172,7 @@ class Anger(Channel):
         gain, known = resignation.gained(action, key, pushes)
         worth = who & (pushes < self.most) & (gain > 0)
         blocked = ~(prospect.moved | prospect.done) & ((prospect.greedy & ~was) | pushing | (worth & ~was))
-        persist = blocked & ((pushes < self.most * efficacy.held) | worth)
+        persist = blocked & ((pushes < self.most * (efficacy.held * self.general)) | worth)
         committed = pushing & self.persist & who
         return Push(
             pushing=pushing, committed=committed, blocked=blocked, pushes=pushes, efficacy=efficacy,
@@ -183,7 +191,7 @@ class Anger(Channel):
             return
         action, moved, zero = signals["action"], signals["moved"], self.zero
         entry = self.memory.entry(signals["key"], action)
-        efficacy = entry.held  # [P]
+        efficacy = entry.held * self.general  # [P]
         pushing = self.pushes.to(torch.bool) & (action == self.action)
         known = cast(Surprise, self.setting.levels["surprise"]).standardiser.count > _KNOWN
         ordinary = known & (signals["surprise"] > self.lowest)
@@ -192,7 +200,9 @@ class Anger(Channel):
         persist = blocked & (pushes < self.most * efficacy)
         through = pushing & moved
         learned = through | (blocked ^ persist)  # what is pushed again was blocked
-        entry.take_up(through.to(efficacy.dtype), self.step_size, learned if due is None else learned & due)
+        learned = learned if due is None else learned & due
+        entry.take_up(through.to(efficacy.dtype), self.step_size, learned)
+        self._generalise(through, learned)
         level = torch.where(blocked, efficacy, zero).sub_(self.level).mul_(self.rate).add_(self.level)
         commit(self.level, level, due)
         commit(self.pushes, pushes, due)
@@ -215,9 +225,12 @@ class Anger(Channel):
         push = push._replace(
             blocked=push.blocked & ordinary, persist=push.persist & ordinary, give_up=push.give_up & ordinary
         )
-        blocked, efficacy = push.blocked, push.efficacy.held
-        through = push.pushing & signals["moved"] & ~resignation.who  # what resigns remembers it as a gain
-        learned = through | (blocked ^ push.persist)
+        blocked, efficacy = push.blocked, push.efficacy.held * self.general
+        through = push.pushing & signals["moved"]
+        failed = blocked ^ push.persist
+        self._generalise(through, through | failed if due is None else (through | failed) & due)
+        through = through & ~resignation.who  # what resigns remembers it as a gain
+        learned = through | failed
         push.efficacy.take_up(
             through.to(efficacy.dtype), self.step_size, learned if due is None else learned & due
         )
@@ -228,6 +241,11 @@ class Anger(Channel):
         commit(self.action, signals["action"], due)
         commit(self.persist, push.persist, due)
         signals["anger"] = level
+
+    def _generalise(self, through: Tensor, learned: Tensor) -> None:
+        """Learn from a run of pushes that has ended what pushing is worth anywhere."""
+        change = self.helplessness * (through.to(self.general.dtype) - self.general)
+        self.general.add_(torch.where(learned, change, self.zero))
 
     def _is_quiet(self, moved: Tensor) -> bool:
         """Return whether nobody is blocked or was pushing; False on a GPU, which looking would make wait."""
@@ -254,7 +272,7 @@ class Anger(Channel):
         """Return how many pushes [n] members [n] would make in states `key` [n] or [n, T] by `action` [n]."""
         held = self.memory.M[members[:, None], action[:, None], key.reshape(len(key), -1)]  # [n, T]
         most = (self.most * self.present)[members]
-        hope = most * held.sum(-1)
+        hope = most * (held.sum(-1) * self.general[members])
         if self.resignation is None or key.ndim > 1:
             return hope
         counts = torch.arange(1, COUNTS, device=hope.device)

@@ -143,6 +143,9 @@ class Channel(Level, ABC):
     def cut_episode(self) -> None:
         """Forget what belongs to the running episode, because it was cut off and will not end."""
 
+    def begin_anew(self, who: Tensor) -> None:
+        """Forget what belongs to the situation that was: recall begins another for `who` [P] bool."""
+
     def modulate(self, key: Tensor) -> Drive | None:
         """Return how this channel bends the choice in the state with memory key `key`; changes no state."""
         return None

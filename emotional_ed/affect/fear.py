@@ -70,7 +70,8 @@ class Fear(Channel):
     feared in the step itself only, of which Q remembers little more than the latest outcomes. A declared
     danger is in no reward: fear of it spreads along the way that is then best. There, what lies ahead is
     either feared, or it costs what going round gives up. So where dangers end the episode Q - price H
-    becomes what Q-learning would hold if each of them cost its price.
+    becomes what Q-learning would hold if each of them cost its price. Where recall begins a new memory of
+    values, fear begins anew too: fear of what a blank memory has not met yet would never be unlearned.
 
     Reference:
         Sutton and Barto, exercise 2.7 (a running mean without initial bias); Lipton et al. (2016), arXiv
@@ -157,6 +158,11 @@ class Fear(Channel):
         if not self.hurries:
             return None
         return 1 + self.step_gain * signals["fear_felt"]
+
+    def begin_anew(self, who: Tensor) -> None:
+        """Meet a new situation without fear: what was harm before may be the way now."""
+        for memory in (self.memory, self.known):
+            memory.M.masked_fill_(who[:, None, None], 0)
 
     def modulate(self, key: Tensor) -> Drive:
         """Lower the values of feared actions and draw them less often at random."""

@@ -38,6 +38,10 @@ class RecallConfig(ChannelConfig):
     """What switches: "displeasure", or as a control "chance", every `threshold` episodes on average."""
     limit: float = 3.0
     """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
+    infancy: int = 10
+    """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]."""
+    hope: float = 1.0
+    """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0."""
 
     def __post_init__(self) -> None:
         require_int("RecallConfig.slots", self.slots, 1, 1000)
@@ -48,6 +52,8 @@ class RecallConfig(ChannelConfig):
         require_range("RecallConfig.floor", self.floor, 0, 1)
         require_choice("RecallConfig.cue", self.cue, ("displeasure", "chance"))
         require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
+        require_int("RecallConfig.infancy", self.infancy, 1, 10**6)
+        require_range("RecallConfig.hope", self.hope, 0)
 
 
 class _Numbers(NamedTuple):
@@ -58,6 +64,8 @@ class _Numbers(NamedTuple):
     decay: Tensor
     floor: Tensor
     limit: Tensor
+    infancy: Tensor
+    hope: Tensor
     reluctance: Tensor
     """1 + reluctance."""
     several: Tensor
@@ -108,14 +116,18 @@ class Recall(Channel):
               and at least floor times that of |return|
         c_j = z_j^2/2, beyond |z_j| = limit linear (Huber's loss); for a blank memory at least that of the
               present one, unless the present one's surprise was displeasure (z < 0)
-        L_j = max(L_j - c_j - max_i (L_i - c_i), -threshold_j (1 + mood_gain mood))
+        L_j = max(L_j - c_j - max_i (L_i - c_i), -threshold_j (1 + mood_gain mood)); a blank memory is at most
+              as likely as the best that is known, unless there is hope:
+        hope:  mean return since a blank one became likelier than its floor, plus hope unit/sqrt(episodes),
+              is below the mean return of the first `infancy` episodes of all memories so far
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
 
     L is the log posterior of a hidden Markov model whose states are the memories: a memory that was not
     right yesterday is not ruled out today, it is only `threshold` behind. So the number of memories is
     found: a new one is made when what happens would have surprised a blank memory less than all that are
-    known.
+    known, and when it goes worse than it did in ignorance. The second is what makes it safe: where success is
+    rare, or where ignorance bites, bad luck is no reason to forget.
 
     Source: mood-congruent recall, Bower (1981); the inference is that of multiple-model learning, Doya,
     Samejima, Katagiri and Kawato (2002).
@@ -123,7 +135,9 @@ class Recall(Channel):
 
     Shapes:
         posterior: [P, S + 1], the last for a blank memory; total: [P, S + 1]; used: [P, S] bool;
-        slot: [P], age: [P, S], int64; fresh: [P] bool, slots that were taken as blank in this step.
+        slot: [P], age: [P, S], int64; fresh: [P] bool, slots that were taken as blank in this step;
+        lived: [P, S], episodes with each memory; ignorance, doubt: [P, 2], sum of returns and number of
+        episodes with young memories, and since a blank one became likelier than its floor.
     """
 
     posterior: Tensor
@@ -132,6 +146,9 @@ class Recall(Channel):
     slot: Tensor
     age: Tensor
     fresh: Tensor
+    lived: Tensor
+    ignorance: Tensor
+    doubt: Tensor
     scale: Tensor
     outcome: Tensor
     episodes: Tensor
@@ -142,6 +159,8 @@ class Recall(Channel):
     decay: Tensor
     floor: Tensor
     limit: Tensor
+    infancy: Tensor
+    hope: Tensor
 
     name = "recall"
     Config = RecallConfig
@@ -164,6 +183,9 @@ class Recall(Channel):
         self.register_buffer("age", torch.zeros(population, room, dtype=torch.int64))
         self.register_buffer("slot", torch.zeros(population, dtype=torch.int64))
         self.register_buffer("fresh", torch.zeros(population, dtype=torch.bool))
+        self.register_buffer("lived", torch.zeros(population, room))
+        self.register_buffer("ignorance", torch.zeros(population, 2))
+        self.register_buffer("doubt", torch.zeros(population, 2))
         self.remember("scale", "outcome", "episodes", "displeasure")
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
         self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
@@ -220,8 +242,12 @@ class Recall(Channel):
         known = who.of(self.used) & who.of(self.allowed)
         possible = torch.nn.functional.pad(known, (0, 1), value=True)  # a blank one always is
         score = torch.where(possible, who.of(self.posterior) - cost, _NEVER)
-        score = score - score.amax(-1, keepdim=True)
         behind = self._behind(numbers, who.of(signals["mood"]))
+        best = score[:, : self.room].amax(-1)
+        doubts = score[:, -1] - best > -behind[:, -1]
+        hopeful = self._hope(who, numbers, slot, total[:, -1], doubts)
+        score[:, -1] = torch.where(hopeful, score[:, -1], torch.minimum(score[:, -1], best))
+        score = score - score.amax(-1, keepdim=True)
         posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
         self._switch(who, numbers, slot, posterior, behind)
         who.clear(self.total)
@@ -238,6 +264,23 @@ class Recall(Channel):
         who.put(self.outcome, usual + rate * (outcome - usual))
         who.put(self.episodes, number)
         return total / unit.clamp_min(_TINY).unsqueeze(-1)
+
+    def _hope(
+        self, who: _Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor
+    ) -> Tensor:
+        """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool."""
+        present = self.index[: self.room] == slot.unsqueeze(-1)
+        lived = who.of(self.lived)
+        young = (lived * present).sum(-1) < numbers.infancy
+        episode = torch.stack([outcome, torch.ones_like(outcome)], dim=-1)  # [n, 2]
+        ignorance = who.of(self.ignorance) + episode * young.unsqueeze(-1)
+        doubt = (who.of(self.doubt) + episode) * doubts.unsqueeze(-1)
+        who.put(self.lived, lived + present)
+        who.put(self.ignorance, ignorance)
+        who.put(self.doubt, doubt)
+        number = doubt[:, 1].clamp_min(1)
+        expected = ignorance[:, 0] / ignorance[:, 1]  # the first memory has been young: never 0 / 0
+        return doubt[:, 0] / number + numbers.hope * who.of(self.scale) / number.sqrt() < expected
 
     def _behind(self, numbers: _Numbers, mood: Tensor) -> Tensor:
         """Return how far behind the present memory another can fall at most, [n, S + 1]."""
@@ -273,6 +316,7 @@ class Recall(Channel):
         who.put(self.slot, slot)
         who.put(self.fresh, blank)
         who.put(self.used, who.of(self.used) | here[:, : self.room])
+        who.put(self.lived, who.of(self.lived).masked_fill(here[:, : self.room] & blank.unsqueeze(-1), 0))
         self._in_use = None
         begun = torch.where(here, best, torch.where(self.is_blank, -behind, posterior))
         return slot, torch.where(blank[:, None], begun, posterior)

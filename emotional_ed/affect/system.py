@@ -144,6 +144,11 @@ class AffectSystem(QuickModule):
         for channel in self.channels:
             channel.cut_episode()
 
+    def begin_anew(self, who: Tensor) -> None:
+        """Forget what belongs to the situation that was: recall begins another for `who` [P] bool."""
+        for channel in self.channels:
+            channel.begin_anew(who)
+
     def level(self, name: str) -> Any:
         """Return the level of that name, e.g. to look at its memory.
 
