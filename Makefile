@@ -44,6 +44,7 @@ bench: install
 	$(BIN)/python benchmarks/optimizers.py
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/suite.py
+	$(BIN)/python benchmarks/runner.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/quantile.py
