@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from emotional_ed.checks import require_choice
-from emotional_ed.memory._onehot import _row_mask
+from emotional_ed.memory._onehot import _checked_write, _row_mask
 from emotional_ed.memory._rules import Rate, _checked_out, _deliver
-from emotional_ed.memory._validation import check_distinct, check_finite, check_memory, check_rate, describe
+from emotional_ed.memory._validation import check_distinct, check_memory, describe
 
 
 def read_multihot(M: Tensor, index: Tensor) -> Tensor:
@@ -72,14 +72,7 @@ def write_multihot(
     columns = _columns(M, index)  # [..., V, T]
     held = M.gather(-1, columns)  # [..., V, T]
     recalled = add_up(held)  # [..., V]
-    if not isinstance(v, Tensor) or v.shape != recalled.shape or v.dtype != M.dtype:
-        raise ValueError(f"v: got {describe(v)}, expected {M.dtype} {list(recalled.shape)}")
-    check_finite("v", v)
-    rate = check_rate("eta", eta, M)
-    if isinstance(rate, Tensor):
-        if rate.shape[-1] != 1:
-            raise ValueError(f"eta: got {describe(rate)}, expected a number or one a memory for indices")
-        rate = rate.squeeze(-1)  # [..., 1]
+    rate = _checked_write(M, recalled, v, eta)
     lss = v - recalled
     change = (rate / (1 + rate * index.shape[-1]) if solver == "prox" else rate) * lss
     written = held + change.unsqueeze(-1)

@@ -62,14 +62,7 @@ def write_onehot(
     check_memory(M)
     column = _column(M, index)  # [..., V, 1]
     held = M.gather(-1, column).squeeze(-1)  # [..., V]
-    if not isinstance(v, Tensor) or v.shape != held.shape or v.dtype != M.dtype:
-        raise ValueError(f"v: got {describe(v)}, expected {M.dtype} {list(held.shape)}")
-    check_finite("v", v)
-    rate = check_rate("eta", eta, M)
-    if isinstance(rate, Tensor):
-        if rate.shape[-1] != 1:
-            raise ValueError(f"eta: got {describe(rate)}, expected a number or one a memory for one-hot keys")
-        rate = rate.squeeze(-1)  # [..., 1]
+    rate = _checked_write(M, held, v, eta)
     lss = v - held
     written = held + (rate / (1 + rate) if solver == "prox" else rate) * lss
     if mask is not None:
@@ -78,6 +71,19 @@ def write_onehot(
         _checked_out(out, M, v)
         return M.scatter_(-1, column, written.unsqueeze(-1)), lss
     return _deliver(M.scatter(-1, column, written.unsqueeze(-1)), out), lss
+
+
+def _checked_write(M: Tensor, held: Tensor, v: Tensor, eta: Rate) -> Rate:
+    """Refuse values that do not fit what is held [..., V], and return the step size, [..., 1] if a tensor."""
+    if not isinstance(v, Tensor) or v.shape != held.shape or v.dtype != M.dtype:
+        raise ValueError(f"v: got {describe(v)}, expected {M.dtype} {list(held.shape)}")
+    check_finite("v", v)
+    rate = check_rate("eta", eta, M)
+    if not isinstance(rate, Tensor):
+        return rate
+    if rate.shape[-1] != 1:
+        raise ValueError(f"eta: got {describe(rate)}, expected a number or one a memory for indices")
+    return rate.squeeze(-1)
 
 
 def _row_mask(mask: Tensor, M: Tensor) -> Tensor:
