@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper, VecNormalize
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
+from test_deep_level0 import parameters
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig, Drive
@@ -89,10 +91,6 @@ def walker(affect: AffectConfig, envs: int = 1, seed: int = 3, **kwargs: Any) ->
     return EmotionalDQN("MlpPolicy", env, affect=affect, seed=seed, **{**SMALL, **kwargs})
 
 
-def parameters(model: EmotionalDQN) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
-
-
 def actions_of(model: EmotionalDQN) -> Any:
     assert model.replay_buffer is not None
     return model.replay_buffer.actions[: model.replay_buffer.size()]
@@ -156,7 +154,7 @@ def test_efficacy_starts_at_one_everywhere() -> None:
 # ---------------------------------------------------------------- choice
 
 
-def never() -> Any:
+def never(*_: Any) -> Any:
     raise AssertionError("nobody needed this number")
 
 
@@ -201,19 +199,22 @@ def test_random_actions_are_drawn_with_weights_of_what_is_not_avoided() -> None:
 # ---------------------------------------------------------------- appraisal
 
 
+def reached(step: dict[str, Any]) -> tuple[NDArray[np.float32], Tensor]:
+    """Return the observations before any reset of a step of a rollout, and which environments terminated."""
+    new, dones, infos = np.array(step["new_obs"]), step["dones"], step["infos"]
+    for i in np.flatnonzero(dones):
+        new[i] = infos[i]["terminal_observation"]
+    cut = torch.tensor([info["TimeLimit.truncated"] for info in infos])
+    return new, torch.tensor(dones) & ~cut
+
+
 class Spy(BaseCallback):
     """Recomputes each step's surprise from the networks as they are at that moment."""
 
     def _on_step(self) -> bool:
         model: Any = self.model
         net, target = model.q_net, model.q_net_target
-        new = np.array(self.locals["new_obs"])
-        for i, info in enumerate(self.locals["infos"]):
-            if self.locals["dones"][i]:
-                new[i] = info["terminal_observation"]
-        ended = torch.tensor(
-            [d and not i["TimeLimit.truncated"] for d, i in zip(self.locals["dones"], self.locals["infos"], strict=True)]
-        )  # fmt: skip
+        new, ended = reached(self.locals)
         with torch.no_grad():
             held = net(torch.tensor(model._last_obs))
             ahead = target(torch.tensor(new)).max(1).values

@@ -8,6 +8,7 @@ import pytest
 from stable_baselines3.common.callbacks import EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
@@ -19,12 +20,8 @@ TUNED: dict[str, Any] = {  # of rl-baselines3-zoo, for CartPole-v1
 }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_cartpole_is_solved(level: int) -> None:
+def assert_solves_cartpole(model: OffPolicyAlgorithm) -> None:
     """475 over 100 episodes, on starts that it was not stopped on."""
-    affect = AffectConfig.levels(level)
-    model = EmotionalDQN("MlpPolicy", "CartPole-v1", affect=affect, seed=0, device="cpu", **TUNED)
     stop = EvalCallback(
         make_vec_env("CartPole-v1", 1, seed=1000),
         callback_on_new_best=StopTrainingOnRewardThreshold(495),
@@ -36,6 +33,14 @@ def test_cartpole_is_solved(level: int) -> None:
     mean, _ = evaluate_policy(model, make_vec_env("CartPole-v1", 1, seed=2000), n_eval_episodes=100)
     assert isinstance(mean, float)
     assert mean >= 475
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_cartpole_is_solved(level: int) -> None:
+    affect = AffectConfig.levels(level)
+    model = EmotionalDQN("MlpPolicy", "CartPole-v1", affect=affect, seed=0, device="cpu", **TUNED)
+    assert_solves_cartpole(model)
 
 
 LANDING: dict[str, Any] = {  # of rl-baselines3-zoo, for LunarLander, with more time

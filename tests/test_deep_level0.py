@@ -16,7 +16,9 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from test_deep_resume import Stop
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig
@@ -29,16 +31,24 @@ from emotional_ed.agents.deep.value_learning import ValueLearning
 from emotional_ed.agents.deep.value_network import ValueNetwork
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def parameters(model: DQN) -> Tensor:
+def parameters(model: OffPolicyAlgorithm) -> Tensor:
     return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
+
+
+def held(model: OffPolicyAlgorithm, name: str) -> Any:
+    """Return what the replay buffer holds under a name."""
+    assert model.replay_buffer is not None
+    return getattr(model.replay_buffer, name)
+
+
+def side_by_side(theirs: type, ours: type, env: Any, steps: int, **kwargs: Any) -> tuple[Any, Any]:
+    """Train an agent of SB3's and ours at level 0 with the same arguments; `env` makes a fresh environment."""
+    models = []
+    for kind, own in ((theirs, {}), (ours, {"affect": AffectConfig.levels(0)})):
+        given = {"policy": "MlpPolicy", "seed": 3, "device": "cpu", **kwargs}
+        given["policy_kwargs"] = dict(kwargs.get("policy_kwargs", {}))  # QRDQN writes into it
+        models.append(kind(env=env(), **given, **own).learn(steps))
+    return models[0], models[1]
 
 
 def position() -> int:
@@ -85,18 +95,8 @@ class Looks(gym.Env[Any, np.int64]):
         return vector if self.kind == "vector" else self.place
 
 
-def both(env: Any, steps: int, *, policy: str = "MlpPolicy", **kwargs: Any) -> tuple[DQN, EmotionalDQN]:
-    """Train SB3's DQN and ours with the same arguments; `env` makes a fresh environment."""
-    models = []
-    for kind in (DQN, EmotionalDQN):
-        own: dict[str, Any] = {"affect": AffectConfig.levels(0)} if kind is EmotionalDQN else {}
-        model = kind(policy, env(), seed=3, device="cpu", **kwargs, **own)
-        models.append(model.learn(steps))
-    return models[0], models[1]  # type: ignore[return-value]
-
-
 def test_same_actions_and_parameters_as_sb3_on_cartpole() -> None:
-    theirs, ours = both(lambda: "CartPole-v1", 1500)
+    theirs, ours = side_by_side(DQN, EmotionalDQN, lambda: "CartPole-v1", 1500)
     assert theirs.replay_buffer is not None
     assert ours.replay_buffer is not None
     for name in ("actions", "observations", "next_observations", "rewards", "dones", "timeouts"):
@@ -134,7 +134,9 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_same_as_sb3_with_other_parts(case: str) -> None:
     env, kwargs = CASES[case]
-    theirs, ours = both(env, 48 if case == "images" else 120, **{**SMALL, **kwargs})
+    theirs, ours = side_by_side(
+        DQN, EmotionalDQN, env, 48 if case == "images" else 120, **{**SMALL, **kwargs}
+    )
     assert theirs.replay_buffer is not None
     assert ours.replay_buffer is not None
     assert theirs.num_timesteps == ours.num_timesteps
@@ -192,14 +194,10 @@ def test_sb3_is_what_we_rely_on() -> None:
 
 
 def test_everything_around_learning_stays(tmp_path: Any) -> None:
-    class Stop(BaseCallback):
-        def _on_step(self) -> bool:
-            return self.num_timesteps < 90
-
     env = make_vec_env("CartPole-v1", 1, seed=5)
     evaluation = EvalCallback(make_vec_env("CartPole-v1", 1, seed=6), eval_freq=50, verbose=0)
     model = EmotionalDQN("MlpPolicy", env, 1e-3, learning_starts=10, seed=0, tensorboard_log=str(tmp_path))
-    model.learn(400, callback=CallbackList([evaluation, Stop()]))
+    model.learn(400, callback=CallbackList([evaluation, Stop(90)]))
     assert model.num_timesteps == 90
     assert evaluation.n_calls == 90
     assert model.replay_buffer is not None

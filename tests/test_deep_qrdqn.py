@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import time
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,14 @@ from stable_baselines3.common.callbacks import (
     BaseCallback,
     CallbackList,
     EvalCallback,
-    StopTrainingOnRewardThreshold,
 )
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from test_deep_affect import reached
+from test_deep_learning import assert_solves_cartpole
+from test_deep_level0 import held, parameters, side_by_side
+from test_deep_resume import Stop, assert_goes_on
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig, WeightsConfig
@@ -93,15 +95,6 @@ def agent(env: Any = None, affect: AffectConfig | None = LEVEL1, **kwargs: Any) 
     given = {**SMALL, "policy": "MlpPolicy", "seed": 4, **kwargs}
     given["policy_kwargs"] = dict(given["policy_kwargs"])  # QRDQN writes into it
     return EmotionalQRDQN(env=Walk() if env is None else env, affect=affect, **given)
-
-
-def parameters(model: QRDQN) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
-
-
-def held(model: QRDQN, name: str) -> Any:
-    assert model.replay_buffer is not None
-    return getattr(model.replay_buffer, name)
 
 
 # ---------------------------------------------------------------- the loss
@@ -208,8 +201,8 @@ def fear_all(model: EmotionalQRDQN, felt: list[float]) -> None:
         (1.0, [0.0, 1.0, 1.0], 0.9, 0),  # what it is about to do is not feared
         (0.0, [1.0, 0.0, 0.0], 0.9, 0),  # feared, but nothing can go wrong
         (1.0, [1.0, 0.0, 0.0], 0.0, 0),  # risk is not looked at
-        (0.05, [0.5, 0.0, 0.0], 0.9, 0),  # worst 55 %: 0.93, above 0.8
-        (0.2, [0.5, 0.0, 0.0], 0.9, 1),  # worst 55 %: 0.72
+        (0.05, [0.5, 0.0, 0.0], 0.9, 0),  # worst 55 %: 0.92, above 0.8
+        (0.2, [0.5, 0.0, 0.0], 0.9, 1),  # worst 55 %: 0.69
     ],
 )
 def test_fear_lowers_the_quantile_that_is_acted_on(
@@ -224,6 +217,21 @@ def test_fear_lowers_the_quantile_that_is_acted_on(
     assert model._feelings is not None
     model._last_obs = x[:1]
     assert model._choose(model._feelings, 0.0, 1.0, 1).tolist() == [expected]
+
+
+def test_every_environment_acts_on_its_own_fear_and_predict_on_the_mean() -> None:
+    model = agent(make_vec_env(Walk, 2), affect=AffectConfig(fear=FEAR))
+    certain_and_risky(model, 0.2)
+    fear_all(model, [0.0, 0.0, 0.0])
+    model.affect.level("fear").memory.M[0, 0, -1] = 0.8 * 2**0.5
+    assert model._feelings is not None
+    x = np.eye(5, dtype=np.float32)
+    model._last_obs = x[:2]
+    assert model._choose(model._feelings, 0.0, 1.0, 2).tolist() == [1, 0]
+    assert model.predict(x, deterministic=True)[0].tolist() == [1] * 5  # 0.4: worst 64 %: 0.75
+    model.affect.level("fear").memory.M[0, 0, -1] = 0.5 * 2**0.5
+    assert model._choose(model._feelings, 0.0, 1.0, 2).tolist() == [1, 0]  # 0.5: worst 55 %: 0.69
+    assert model.predict(x, deterministic=True)[0].tolist() == [0] * 5  # 0.25: worst 77.5 %: 0.85
 
 
 def test_fear_counts_as_far_as_it_is_trusted() -> None:
@@ -303,20 +311,10 @@ def test_fear_keeps_away_from_a_gamble() -> None:
 # ---------------------------------------------------------------- level 0
 
 
-def both(env: Any, steps: int, **kwargs: Any) -> tuple[QRDQN, EmotionalQRDQN]:
-    arguments = {"policy": "MlpPolicy", "seed": 3, "device": "cpu", **kwargs}
-    models: list[Any] = []
-    kinds: list[tuple[Any, dict[str, Any]]] = [(QRDQN, {}), (EmotionalQRDQN, {"affect": LEVEL0})]
-    for kind, own in kinds:
-        copied = {**arguments, "policy_kwargs": dict(arguments.get("policy_kwargs", {}))}
-        models.append(kind(env=env(), **copied, **own).learn(steps))
-    return models[0], models[1]
-
-
 @pytest.mark.parametrize("quantiles", [10, 70])
 def test_same_actions_and_parameters_as_sb3_contrib_on_cartpole(quantiles: int) -> None:
     """800 steps, 175 gradient steps; 10 quantiles are compared in pairs, 70 are sorted."""
-    theirs, ours = both(
+    theirs, ours = side_by_side(QRDQN, EmotionalQRDQN,
         lambda: "CartPole-v1", 800, buffer_size=1000, learning_rate=1e-3, exploration_fraction=0.3,
         target_update_interval=200, policy_kwargs={"n_quantiles": quantiles},
     )  # fmt: skip
@@ -348,7 +346,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_same_as_sb3_contrib_with_other_parts(case: str) -> None:
     env, kwargs = CASES[case]
-    theirs, ours = both(env, 120, **{**SMALL, **kwargs})
+    theirs, ours = side_by_side(QRDQN, EmotionalQRDQN, env, 120, **{**SMALL, **kwargs})
     assert theirs.num_timesteps == ours.num_timesteps
     assert type(ours.replay_buffer) is type(theirs.replay_buffer)
     np.testing.assert_array_equal(held(theirs, "actions"), held(ours, "actions"))
@@ -425,13 +423,7 @@ class Spy(BaseCallback):
 
     def _on_step(self) -> bool:
         model: Any = self.model
-        new = np.array(self.locals["new_obs"])
-        for i, info in enumerate(self.locals["infos"]):
-            if self.locals["dones"][i]:
-                new[i] = info["terminal_observation"]
-        ended = torch.tensor(
-            [d and not i["TimeLimit.truncated"] for d, i in zip(self.locals["dones"], self.locals["infos"], strict=True)]
-        )  # fmt: skip
+        new, ended = reached(self.locals)
         with torch.no_grad():
             now = model.quantile_net(torch.tensor(model._last_obs)).mean(1)
             ahead = model.quantile_net_target(torch.tensor(new)).mean(1).max(1).values
@@ -450,13 +442,9 @@ def test_surprise_is_level_0s_own_error() -> None:
 
 
 def test_everything_around_learning_stays(tmp_path: Path) -> None:
-    class Stop(BaseCallback):
-        def _on_step(self) -> bool:
-            return self.num_timesteps < 90
-
     evaluation = EvalCallback(make_vec_env(Walk, 1, seed=6), eval_freq=40, verbose=0)
     model = agent(make_vec_env(Walk, 2), tensorboard_log=str(tmp_path))
-    model.learn(400, callback=CallbackList([evaluation, Stop()]), log_interval=1)
+    model.learn(400, callback=CallbackList([evaluation, Stop(90)]), log_interval=1)
     assert model.num_timesteps == 90
     assert model.replay_buffer is not None
     assert model.replay_buffer.size() == 45
@@ -500,30 +488,6 @@ def test_salience_replay_gets_errors_and_weights(monkeypatch: pytest.MonkeyPatch
 # ---------------------------------------------------------------- files
 
 
-class Stop(BaseCallback):
-    """Stops learning after some step."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-    def _on_step(self) -> bool:
-        return self.num_timesteps < self.at
-
-
-def everything(model: EmotionalQRDQN) -> dict[str, Tensor]:
-    found = {f"policy/{name}": one.clone() for name, one in model.policy.state_dict().items()}
-    found |= {f"affect/{name}": one.clone() for name, one in model.affect.state_dict().items()}
-    for which, state in model.policy.optimizer.state_dict()["state"].items():
-        found |= {f"optimizer/{which}/{name}": torch.as_tensor(one).clone() for name, one in state.items()}
-    for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
-        found[f"buffer/{name}"] = torch.from_numpy(held(model, name).copy())
-    found["counts"] = torch.tensor(
-        [model.num_timesteps, model._episode_num, model._n_updates, model._n_calls]
-    )
-    return found
-
-
 @pytest.mark.parametrize(
     ("env", "stop", "kwargs"),
     [
@@ -548,18 +512,8 @@ def everything(model: EmotionalQRDQN) -> dict[str, Tensor]:
 def test_stopping_and_going_on_is_never_having_stopped(
     env: Any, stop: int, kwargs: dict[str, Any], tmp_path: Path
 ) -> None:
-    expected = everything(agent(env(), **kwargs).learn(100))
-    agent(env(), **kwargs).learn(100, callback=Stop(stop)).save(tmp_path / "run")
-    random.seed(9)
-    np.random.seed(9)  # noqa: NPY002
-    torch.manual_seed(9)
-    model = EmotionalQRDQN.load(tmp_path / "run", None if isinstance(env(), str) else env(), device="cpu")
-    assert 0 < model.remaining_timesteps < 100
-    model.learn(model.remaining_timesteps, reset_num_timesteps=False)
-    got = everything(model)
-    assert got.keys() == expected.keys()
-    for name, one in expected.items():
-        assert torch.equal(got[name], one), name
+    other = None if isinstance(env(), str) else env()
+    assert_goes_on(lambda: agent(env(), **kwargs), stop, 100, tmp_path / "run", other)
 
 
 def test_files_execute_nothing_and_bad_ones_are_refused(tmp_path: Path) -> None:
@@ -645,22 +599,11 @@ TUNED: dict[str, Any] = {  # of rl-baselines3-zoo, for CartPole-v1
 @pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1])
 def test_cartpole_is_solved(level: int) -> None:
-    """475 over 100 episodes, on starts that it was not stopped on."""
     kwargs = {**TUNED, "policy_kwargs": dict(TUNED["policy_kwargs"])}
     model = EmotionalQRDQN(
         "MlpPolicy", "CartPole-v1", affect=AffectConfig.levels(level), seed=0, device="cpu", **kwargs
     )
-    stop = EvalCallback(
-        make_vec_env("CartPole-v1", 1, seed=1000),
-        callback_on_new_best=StopTrainingOnRewardThreshold(495),
-        eval_freq=1024,
-        n_eval_episodes=20,
-        verbose=0,
-    )
-    model.learn(60_000, callback=stop)
-    mean, _ = evaluate_policy(model, make_vec_env("CartPole-v1", 1, seed=2000), n_eval_episodes=100)
-    assert isinstance(mean, float)
-    assert mean >= 475
+    assert_solves_cartpole(model)
 
 
 @pytest.mark.slow

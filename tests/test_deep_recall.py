@@ -14,6 +14,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
+from test_deep_resume import Odd, assert_goes_on
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -432,31 +433,12 @@ def test_a_turn_is_felt_a_head_begins_and_the_old_one_comes_back(seed: int) -> N
 def test_it_resumes_exactly_with_several_heads(kwargs: dict[str, Any], tmp_path: Path) -> None:
     affect = dataclasses.replace(by_chance(2), attachment=AttachmentConfig(), weights=WeightsConfig())
 
-    def stop(local: dict[str, Any], _: dict[str, Any]) -> bool:
-        return bool(local["self"].num_timesteps < 150)
-
-    def everything(model: EmotionalDQN) -> dict[str, Tensor]:
-        parts = model._saved_parts()
-        found = {**model.policy.state_dict(), **parts.tensors}
-        for name, optimizer in parts.optimizers.items():
-            for which, state in optimizer.state_dict()["state"].items():
-                found |= {f"{name}/{which}/{key}": torch.as_tensor(one) for key, one in state.items()}
-        return found | {f"affect/{name}": one for name, one in model.affect.state_dict().items()}
-
     kwargs = dict(kwargs)
     envs = kwargs.pop("envs")
-    expected = turner(affect, envs, **kwargs).learn(300)
-    turner(affect, envs, **kwargs).learn(300, callback=stop).save(tmp_path / "run")
-    np.random.seed(5)  # noqa: NPY002
-    model = EmotionalDQN.load(tmp_path / "run", make_vec_env(Turns, envs), device="cpu")
-    model.learn(model.remaining_timesteps, reset_num_timesteps=False)
-    assert expected._heads is not None
-    assert expected._heads.several
-    got, want = everything(model), everything(expected)
-    assert got.keys() == want.keys()
-    assert any(name.startswith("heads_optimizer/0") for name in want)
-    for name, one in want.items():
-        assert torch.equal(got[name], one), name
+    env = make_vec_env(Turns, envs)
+    again = assert_goes_on(lambda: turner(affect, envs, **kwargs), 150, 300, tmp_path / "run", env)
+    assert again._heads.several
+    assert again._heads.optimizer.state
 
 
 def test_sb3s_zip_holds_the_heads(tmp_path: Path) -> None:
@@ -527,10 +509,6 @@ def test_a_weight_of_zero_is_the_agent_without_that_emotion() -> None:
 
 
 # ---------------------------------------------------------------- bad input
-
-
-class Odd(ReplayBuffer):
-    """A buffer of one's own."""
 
 
 def test_a_buffer_whose_draws_cannot_be_told_apart_is_refused() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from emotional_ed.agents.deep.arguments import (
     space_from_json,
     space_to_json,
 )
+from emotional_ed.agents.deep.emotional_agent import EmotionalAgent
 from emotional_ed.agents.deep.world_state import decode, encode, put_back, take, unrestorable
 
 SMALL: dict[str, Any] = {
@@ -53,19 +55,23 @@ class Stop(BaseCallback):
         return self.num_timesteps < self.at
 
 
-def everything(model: EmotionalDQN) -> dict[str, Tensor]:
+def everything(model: EmotionalAgent) -> dict[str, Tensor]:
     """Return all numbers that a run has come to."""
     assert model.replay_buffer is not None
     found = {f"policy/{name}": one.clone() for name, one in model.policy.state_dict().items()}
     found |= {f"affect/{name}": one.clone() for name, one in model.affect.state_dict().items()}
-    for which, state in model.policy.optimizer.state_dict()["state"].items():
-        found |= {f"optimizer/{which}/{name}": one.clone() for name, one in state.items()}
+    for title, optimizer in model._optimizers().items():
+        for which, state in optimizer.state_dict()["state"].items():
+            found |= {f"{title}/{which}/{name}": torch.as_tensor(one).clone() for name, one in state.items()}
     for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
         found[f"buffer/{name}"] = torch.from_numpy(getattr(model.replay_buffer, name).copy())
+    found |= {f"own/{name}": one.clone() for name, one in model._saved_parts().tensors.items()}
+    for name in ("_n_calls", "exploration_rate", "log_ent_coef", "_previous"):  # where an agent has it
+        if getattr(model, name, None) is not None:
+            found[name] = torch.as_tensor(getattr(model, name), dtype=torch.float64).detach().clone()
     found["counts"] = torch.tensor(
-        [model.num_timesteps, model._episode_num, model._n_updates, model._n_calls, model.replay_buffer.pos]
+        [model.num_timesteps, model._episode_num, model._n_updates, model.replay_buffer.pos]
     )
-    found["exploration"] = torch.tensor(model.exploration_rate, dtype=torch.float64)
     returns = [one["r"] for one in model.ep_info_buffer or []]
     found["returns"] = torch.tensor(returns, dtype=torch.float64)
     return found
@@ -88,6 +94,22 @@ def scramble() -> None:
     torch.manual_seed(99)
 
 
+def assert_goes_on(
+    make: Callable[[], EmotionalAgent], stop: int, steps: int, file: Path, env: Any = None
+) -> Any:
+    """Return an agent that went on from the file of one that stopped, equal to one that never stopped."""
+    expected = everything(make().learn(steps))
+    model = make().learn(steps, callback=Stop(stop))
+    model.save(file)
+    scramble()
+    again = type(model).load(file, env, device="cpu")
+    assert_same(everything(again), everything(model))
+    assert 0 < again.remaining_timesteps < steps
+    again.learn(again.remaining_timesteps, reset_num_timesteps=False)
+    assert_same(everything(again), expected)
+    return again
+
+
 ENVS: dict[str, Any] = {
     "cartpole": lambda: "CartPole-v1",
     "several": lambda: make_vec_env("CartPole-v1", 3),
@@ -101,15 +123,8 @@ ENVS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("name", "stop"), [("cartpole", 20), *((name, 93) for name in ENVS)])
 def test_stopping_and_going_on_is_never_having_stopped(name: str, stop: int, tmp_path: Path) -> None:
-    expected = everything(agent(ENVS[name]()).learn(160))
-    model = agent(ENVS[name]()).learn(160, callback=Stop(stop))
-    model.save(tmp_path / "run")
-    scramble()
     env = ENVS[name]() if name == "normalized" else None
-    again = EmotionalDQN.load(tmp_path / "run", env, device="cpu")
-    assert 0 < again.remaining_timesteps < 160
-    again.learn(again.remaining_timesteps, reset_num_timesteps=False)
-    assert_same(everything(again), expected)
+    assert_goes_on(lambda: agent(ENVS[name]()), stop, 160, tmp_path / "run", env)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import ReplayBuffer
+from test_deep_level0 import parameters
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig
@@ -31,20 +32,8 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def plain(env: Any, **kwargs: Any) -> EmotionalDQN:
     return EmotionalDQN("MlpPolicy", env, affect=AffectConfig.levels(0), **{**SMALL, **kwargs})
-
-
-def parameters(model: DQN) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
 
 
 class Fork(gym.Env[Any, Any]):

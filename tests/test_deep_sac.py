@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import random
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,21 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stable_baselines3.sac.policies import SACPolicy
+from test_deep_affect import Reader, never, reached
+from test_deep_level0 import held, parameters, side_by_side
+from test_deep_resume import Stop, assert_goes_on
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig, CuriosityConfig, SalienceConfig, WeightsConfig
 from emotional_ed.agents import CheckpointError, EmotionalSAC
 from emotional_ed.agents.deep import Checkpoints, NotFiniteError
-from emotional_ed.agents.deep.emotional_sac import _likeliest
 from emotional_ed.agents.deep.flat_adam import FlatAdam
 from emotional_ed.agents.deep.replay import Minibatch
-from emotional_ed.agents.deep.soft_choice import choose_among, normals, wanted
+from emotional_ed.agents.deep.soft_choice import choose_among, likeliest, normals, wanted
 from emotional_ed.agents.deep.soft_networks import Normal, critic_loss
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.streams import Streams
@@ -97,31 +98,12 @@ def agent(env: Any = None, affect: AffectConfig | None = LEVEL1, **kwargs: Any) 
     return EmotionalSAC(env=Slope() if env is None else env, affect=affect, **given)
 
 
-def parameters(model: SAC) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
-
-
-def held(model: SAC, name: str) -> Any:
-    assert model.replay_buffer is not None
-    return getattr(model.replay_buffer, name)
-
-
 # ---------------------------------------------------------------- level 0
-
-
-def both(env: Any, steps: int, **kwargs: Any) -> tuple[SAC, EmotionalSAC]:
-    arguments = {"policy": "MlpPolicy", "seed": 3, "device": "cpu", **kwargs}
-    models: list[Any] = []
-    kinds: list[tuple[Any, dict[str, Any]]] = [(SAC, {}), (EmotionalSAC, {"affect": LEVEL0})]
-    for kind, own in kinds:
-        copied = {**arguments, "policy_kwargs": dict(arguments.get("policy_kwargs", {}))}
-        models.append(kind(env=env(), **copied, **own).learn(steps))
-    return models[0], models[1]
 
 
 def test_same_actions_and_parameters_as_sb3_on_pendulum() -> None:
     """200 steps, 150 gradient steps."""
-    theirs, ours = both(
+    theirs, ours = side_by_side(SAC, EmotionalSAC,
         lambda: "Pendulum-v1", 200, learning_starts=50, buffer_size=200, batch_size=32,
         policy_kwargs={"net_arch": [64, 64]},
     )  # fmt: skip
@@ -160,7 +142,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_same_as_sb3_with_other_parts(case: str) -> None:
     env, kwargs = CASES[case]
-    theirs, ours = both(env, 90, **{**SMALL, **kwargs})
+    theirs, ours = side_by_side(SAC, EmotionalSAC, env, 90, **{**SMALL, **kwargs})
     assert theirs.num_timesteps == ours.num_timesteps
     assert type(ours.replay_buffer) is type(theirs.replay_buffer)
     np.testing.assert_allclose(held(theirs, "actions"), held(ours, "actions"), atol=1e-5)
@@ -264,10 +246,6 @@ def test_weights_make_the_policy_of_bent_values() -> None:
     assert above.tolist() == [1.0]
 
 
-def never(*_: Any) -> Any:
-    raise AssertionError("nobody needed this number")
-
-
 def test_proposals_are_turned_down_by_hand() -> None:
     first = torch.tensor([[0.0], [1.0], [2.0]])
     assert torch.equal(choose_among(first, never, lambda _: None, never, 5), first)
@@ -325,13 +303,7 @@ class Spy(BaseCallback):
 
     def _on_step(self) -> bool:
         model: Any = self.model
-        new = np.array(self.locals["new_obs"])
-        for i, info in enumerate(self.locals["infos"]):
-            if self.locals["dones"][i]:
-                new[i] = info["terminal_observation"]
-        ended = torch.tensor(
-            [d and not i["TimeLimit.truncated"] for d, i in zip(self.locals["dones"], self.locals["infos"], strict=True)]
-        )  # fmt: skip
+        new, ended = reached(self.locals)
         twin = Streams(model._streams.seeds, model._streams.width, purpose=3)
         twin.position = model._streams.position - 1
         z = normals(twin.next()[:, 1:])
@@ -447,17 +419,6 @@ def test_moved_is_told_by_the_actors_features() -> None:
     assert model._feelings._moved(before, after).tolist() == [False, False, True]
 
 
-class Reader(KVWriter):
-    def __init__(self, into: dict[str, Any]) -> None:
-        self.into = into
-
-    def write(self, key_values: dict[str, Any], key_excluded: dict[str, Any], step: int = 0) -> None:
-        self.into.update(key_values)
-
-    def close(self) -> None:
-        pass
-
-
 def test_everything_around_learning_stays(tmp_path: Path) -> None:
     logged: dict[str, Any] = {}
     model = agent(make_vec_env(Slope, 2))
@@ -515,7 +476,7 @@ def test_the_likeliest_proposal_by_hand() -> None:
     def weigh(action: Tensor) -> Tensor:
         return torch.tensor([weights[round(float(action.atanh()), 2)]])
 
-    chosen = _likeliest(policy, weigh, torch.tensor([[2.0], [1.0], [0.5]]))
+    chosen = likeliest(policy, weigh, torch.tensor([[2.0], [1.0], [0.5]]))
     torch.testing.assert_close(chosen, torch.tensor([[1.0]]).tanh())
 
 
@@ -527,7 +488,9 @@ def test_replay_recalls_fear_as_it_is_now() -> None:
     memory = model.affect.level("fear").memory.M
     memory.zero_()
     memory[1, 0, -1] = 2**0.5 / 4  # environment 1 fears everything, by 1/4
-    model.affect.level("surprise").unit.copy_(torch.tensor([10.0, 20.0]))
+    memory[0, 0, -1] = -1.0  # what features extrapolate below 0 is no fear
+    model.affect.level("surprise").unit.copy_(torch.tensor([10.0, 10.0]))
+    model.affect.level("surprise").standardiser.size.copy_(torch.tensor([10.0, 20.0]))  # at stake
     x, action = torch.randn(2, 2), torch.rand(2, 2)
     batch = Minibatch(x, x, action, torch.zeros(2, 1), torch.zeros(2, 1), 0.9, torch.tensor([0, 1]))
     weights, penalty = feelings.recall(batch)
@@ -535,6 +498,7 @@ def test_replay_recalls_fear_as_it_is_now() -> None:
     assert penalty is not None
     torch.testing.assert_close(weights, torch.tensor([[1.0], [1.5]]))
     torch.testing.assert_close(penalty, torch.tensor([[0.0], [3.0 * 20 / 4]]))
+    memory[0].zero_()
     weights, penalty = feelings.recall(batch._replace(members=None))
     torch.testing.assert_close(weights, torch.full((2, 1), 1.25))
     bias = feelings.drive(x, action).bias
@@ -589,31 +553,6 @@ def test_salience_replay_gets_errors_and_weights(monkeypatch: pytest.MonkeyPatch
 # ---------------------------------------------------------------- files
 
 
-class Stop(BaseCallback):
-    """Stops learning after some step."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-    def _on_step(self) -> bool:
-        return self.num_timesteps < self.at
-
-
-def everything(model: EmotionalSAC) -> dict[str, Tensor]:
-    found = {f"policy/{name}": one.clone() for name, one in model.policy.state_dict().items()}
-    found |= {f"affect/{name}": one.clone() for name, one in model.affect.state_dict().items()}
-    for title, optimizer in model._optimizers().items():
-        for which, state in optimizer.state_dict()["state"].items():
-            found |= {f"{title}/{which}/{name}": torch.as_tensor(one).clone() for name, one in state.items()}
-    for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
-        found[f"buffer/{name}"] = torch.from_numpy(held(model, name).copy())
-    found["temperature"] = model._learning.temperature.clone()
-    found["previous"] = model._previous.clone()
-    found["counts"] = torch.tensor([model.num_timesteps, model._episode_num, model._n_updates])
-    return found
-
-
 ANGRY = dataclasses.replace(LEVEL1, anger=dataclasses.replace(LEVEL1.anger, pain=100.0))
 
 
@@ -631,18 +570,8 @@ ANGRY = dataclasses.replace(LEVEL1, anger=dataclasses.replace(LEVEL1.anger, pain
 def test_stopping_and_going_on_is_never_having_stopped(
     env: Any, stop: int, kwargs: dict[str, Any], tmp_path: Path
 ) -> None:
-    expected = everything(agent(env(), **kwargs).learn(90))
-    agent(env(), **kwargs).learn(90, callback=Stop(stop)).save(tmp_path / "run")
-    random.seed(9)
-    np.random.seed(9)  # noqa: NPY002
-    torch.manual_seed(9)
-    model = EmotionalSAC.load(tmp_path / "run", None if isinstance(env(), str) else env(), device="cpu")
-    assert 0 < model.remaining_timesteps < 90
-    model.learn(model.remaining_timesteps, reset_num_timesteps=False)
-    got = everything(model)
-    assert got.keys() == expected.keys()
-    for name, one in expected.items():
-        assert torch.equal(got[name], one), name
+    other = None if isinstance(env(), str) else env()
+    assert_goes_on(lambda: agent(env(), **kwargs), stop, 90, tmp_path / "run", other)
 
 
 def test_it_goes_on_pushing_as_it_did(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
+from test_deep_resume import assert_goes_on
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig
@@ -218,20 +219,9 @@ def test_a_night_learns_what_its_targets_say(monkeypatch: pytest.MonkeyPatch) ->
 def test_it_resumes_exactly_in_its_sleep(draw: str, tmp_path: Path) -> None:
     sleep = DeepSleepConfig(draw=draw, updates=3, length=3, budget=0.3)
 
-    def stop(local: dict[str, Any], _: dict[str, Any]) -> bool:
-        return bool(local["self"].num_timesteps < 133)
-
-    expected = agent(sleep, level=2).learn(260)
-    agent(sleep, level=2).learn(260, callback=stop).save(tmp_path / "run")
-    np.random.seed(5)  # noqa: NPY002
-    model = EmotionalDQN.load(tmp_path / "run", device="cpu")
-    assert model.sleep == sleep
-    model.learn(model.remaining_timesteps, reset_num_timesteps=False)
-    assert expected._lessons.sleep is not None
-    assert model._lessons.sleep is not None
-    assert model._lessons.sleep.slept == expected._lessons.sleep.slept > 20
-    for name, one in expected.policy.state_dict().items():
-        assert torch.equal(model.policy.state_dict()[name], one), name
+    again = assert_goes_on(lambda: agent(sleep, level=2), 133, 260, tmp_path / "run")
+    assert again.sleep == sleep
+    assert again._lessons.sleep.slept > 20
 
 
 def test_its_draws_go_on_where_nobody_gave_a_seed(tmp_path: Path) -> None:

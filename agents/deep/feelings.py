@@ -7,18 +7,20 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
 from emotional_ed.affect.recall import Recall
+from emotional_ed.agents.deep.changes import differ, is_exact
 from emotional_ed.agents.deep.heads import Heads, of
 from emotional_ed.agents.deep.keys import feature_keys, start_from_bias
+from emotional_ed.agents.deep.linear_values import LinearValues
+from emotional_ed.agents.deep.mean_drive import mean_drive
 from emotional_ed.agents.deep.replay import Minibatch, Observations
+from emotional_ed.agents.deep.replayed_fear import ReplayedFear
 from emotional_ed.agents.deep.slow_heads import SlowHeads
-from emotional_ed.agents.deep.value_network import ValueNetwork
-from emotional_ed.checks import require_choice, require_range
+from emotional_ed.checks import require_range
 
 _UNSERVED = {"regret": "the rewards of actions not taken"}
 _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
@@ -79,10 +81,10 @@ class Feelings:
         environments: P.
         actions: A.
         discount: gamma of level 0.
-        double: whether the online network chooses the next action of a target.
         fear_on: "action" (fear lowers scores before the greedy choice) or "target" (it lowers targets).
         stillness: observations of numbers count as unchanged below this distance of their keys, >= 0.
         device: where the memories live.
+        double: whether the online network chooses the next action of a target.
         heads: value heads, if the affect needs them: one a slot of recall.
         reluctance: added to that of `RecallConfig`, in [0, 1e6].
 
@@ -93,32 +95,28 @@ class Feelings:
     def __init__(
         self,
         affect: AffectConfig,
-        online: ValueNetwork,
-        target: ValueNetwork,
+        online: LinearValues,
+        target: LinearValues,
         *,
         environments: int,
         actions: int,
         discount: float,
-        double: bool,
         fear_on: str,
         stillness: float,
         device: torch.device,
+        double: bool = False,
         heads: Heads | None = None,
         reluctance: float = 0.0,
     ) -> None:
-        self.config = check_affect(affect, heads=heads is not None)
-        require_choice("fear_on", fear_on, ("action", "target"))
+        check_affect(affect, heads=heads is not None)
         self.stillness = require_range("stillness", stillness, 0)
         self.online, self.target, self.discount, self.double = online, target, discount, double
-        fear = affect.fear
-        self._penalty = fear.caution if fear is not None and fear_on == "target" else 0.0
-        if self._penalty and fear is not None:  # fear acts once: what the target loses, the choice keeps
-            affect = dataclasses.replace(affect, fear=dataclasses.replace(fear, caution=0.0))
+        self._replayed = ReplayedFear(affect, fear_on)
+        affect = self._replayed.rest
         recall = affect.recall
         if recall is not None and reluctance:  # some of a network's surprise is its own learning
             slow = dataclasses.replace(recall, reluctance=min(recall.reluctance + reluctance, 1e6))
             affect = dataclasses.replace(affect, recall=slow)
-        self._gain = 0.0 if fear is None else fear.step_gain
         self.system = AffectSystem(
             affect, environments, actions=actions, keys=online.features_dim + 1, device=device
         )
@@ -132,7 +130,7 @@ class Feelings:
         self.begun: tuple[int, ...] = ()
         """The heads that began anew in the last step."""
         self._range = torch.arange(actions, device=device)
-        self._exact = _is_exact(online.network.observation_space)
+        self._exact = is_exact(online.network.observation_space)
         self._seen: _Seen | None = None
 
     def forget_features(self) -> None:
@@ -299,60 +297,36 @@ class Feelings:
             share_memories(recall)
 
     def _moved(self, before: Observations, after: Observations, key: Tensor, next_key: Tensor) -> Tensor:
-        if not self._exact:
-            distance: Tensor = torch.linalg.vector_norm(next_key - key, dim=-1)
-            return distance > self.stillness
-        old = before if isinstance(before, dict) else {"": before}
-        new = after if isinstance(after, dict) else {"": after}
-        changes = [old[name].ne(new[name]).reshape(len(key), -1).any(1) for name in old]
-        return torch.stack(changes).any(0)
+        if self._exact:
+            return differ(before, after)
+        distance: Tensor = torch.linalg.vector_norm(next_key - key, dim=-1)
+        return distance > self.stillness
 
     @property
     def recalls(self) -> bool:
         """Whether anything is recalled for replayed transitions."""
-        return bool(self._penalty or self._gain) and self.config.fear is not None
+        return self._replayed.counts
 
     @torch.no_grad()
     def recall(self, batch: Minibatch) -> tuple[Tensor | None, Tensor | None]:
         """Return how replayed transitions are weighed, and what is taken off their targets.
 
-        Equation:
-            weight = max(0, 1 + step_gain H(s, a));   penalty = caution worth H(s, a)  if fear acts on targets
-
-        step_gain and caution count as far as fear is trusted, where weights are learned.
-        H is what the memory of the transition's environment holds now, or the mean of all if the buffer does
-        not tell which one that is. No affective state changes.
+        See `ReplayedFear`.
 
         Shapes:
             each [B, 1], or None if it is 1 or 0 everywhere.
         """
         if not self.recalls:
             return None, None
-        memory = self.system.level("fear").memory.M  # [P, A, K]
-        worth = self.system.level("surprise").worth  # [P]
-        trust = self.system.weight(self.system.level("fear"))  # [P]
-        memory = memory if trust is None else memory * trust[:, None, None]
-        key, action = feature_keys(self.online.features(batch.observations)), batch.actions.squeeze(1)
-        if batch.members is None:
-            held, worth = memory.mean(0)[action], worth.mean()[None, None]
-        else:
-            held, worth = memory[batch.members, action], worth[batch.members][:, None]
-        fear: Tensor = (held * key).sum(-1, keepdim=True).clamp(0, 1)  # [B, 1]
-        weights = (1 + self._gain * fear).clamp_min(0) if self._gain else None
-        return weights, self._penalty * worth * fear if self._penalty else None
+        key = feature_keys(self.online.features(batch.observations))
+        return self._replayed.of(self.system, key, batch.actions.squeeze(1), batch.members)
 
     def mean_drive(self, key: Tensor) -> Drive:
         """Return what affect wants on average over environments, for keys [n, K] of any number of states.
 
         Persistence belongs to a running episode and is left out.
         """
-        drives = [self.drive(one.expand(self.system.population, -1)) for one in key]
-
-        def mean(name: str) -> Tensor | None:
-            wishes = [getattr(drive, name) for drive in drives]
-            return None if wishes[0] is None else torch.stack([wish.mean(0) for wish in wishes])
-
-        return Drive(exploration=mean("exploration"), bias=mean("bias"), avoidance=mean("avoidance"))
+        return mean_drive(self.system, key)
 
 
 def share_memories(recall: Recall) -> None:
@@ -367,13 +341,6 @@ def share_memories(recall: Recall) -> None:
     begun = torch.zeros_like(recall.used[0]).scatter_(0, recall.slot[recall.fresh], True)
     other = begun & (recall.index[:-1] != recall.slot[:, None])  # [P, S]
     recall.posterior[:, :-1].masked_fill_(other, -1e30)
-
-
-def _is_exact(space: spaces.Space[Any]) -> bool:
-    """Return whether observations are whole numbers, which are the same only if they are equal."""
-    if isinstance(space, spaces.Dict):
-        return all(_is_exact(one) for one in space.spaces.values())
-    return not (isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating))
 
 
 def flags(infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from emotional_ed.agents.deep.errors import NotFiniteError
+from emotional_ed.agents.deep.flat_adam import FlatAdam
 
 
 def check_step(observations: Any, rewards: NDArray[Any], step: int, checkpoint: Path | None) -> None:
@@ -65,6 +66,23 @@ def check_tensors(tensors: Iterable[tuple[str, Tensor]], step: int, checkpoint: 
                 f"{name}: got {number} at {which} after step {step}, expected finite numbers; "
                 + _way_back(checkpoint)
             )
+
+
+def check_learned(
+    losses: Tensor,
+    optimizers: Iterable[torch.optim.Optimizer],
+    network: nn.Module,
+    step: int,
+    checkpoint: Path | None,
+) -> None:
+    """Refuse losses [gradient steps], and weights of `network`, which `optimizers` move, that are not finite.
+
+    Raises:
+        NotFiniteError: one is NaN or infinite.
+    """
+    check_losses(losses, step, checkpoint)
+    if not all(isinstance(one, FlatAdam) and bool(one.values.isfinite().all()) for one in optimizers):
+        check_tensors(network.named_parameters(), step, checkpoint)
 
 
 def _first(values: Tensor) -> tuple[list[int], float]:

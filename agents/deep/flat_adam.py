@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
+
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 
 # Options of torch's Adam that change its arithmetic; with any of them on, torch's own step is used.
 _PLAIN = {
@@ -169,6 +171,11 @@ class FlatAdam(torch.optim.Adam):
             group.update(_PLAIN, fused=True)
         self.values = None  # type: ignore[assignment]
         self.flatten()
+
+
+def flattened(optimizer: Kind) -> Kind | FlatAdam:
+    """Return a fresh `FlatAdam` in the place of torch's Adam, and any other optimizer as it is."""
+    return FlatAdam.like(optimizer) if is_plain_adam(optimizer) else optimizer
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from emotional_ed.agents.deep.deep_sleep import DeepSleep, DeepSleepConfig
 from emotional_ed.agents.deep.feelings import Feelings
+from emotional_ed.agents.deep.minibatches import study, weigh
 from emotional_ed.agents.deep.replay import Minibatch, sample
 from emotional_ed.agents.deep.slot_record import SlotRecord
 from emotional_ed.agents.deep.value_learning import ValueLearning
-from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 
 
 @final
@@ -34,7 +33,7 @@ class Lessons:
         seed: of the draws in sleep.
 
     Raises:
-        ValueError: the buffer does not serve recall, salience or sleep.
+        ValueError: the buffer does not serve recall or sleep.
     """
 
     def __init__(
@@ -49,12 +48,6 @@ class Lessons:
         seed: int,
     ) -> None:
         self.learning, self.buffer, self.feelings, self.discount = learning, buffer, feelings, discount
-        salience = None if feelings is None else feelings.config.salience
-        if salience is not None and not isinstance(buffer, SalienceReplayBuffer):
-            raise ValueError(
-                f"affect.salience: got {salience!r}, expected None or "
-                "replay_buffer_class=SalienceReplayBuffer, which asks for it"
-            )
         self.record = SlotRecord.beside(buffer, 1 if learning.heads is None else learning.heads.slots)
         """Which head each transition was lived with; None if there is one."""
         self.sleep = DeepSleep.beside(buffer, sleep, batch_size, seed, feels=feelings is not None)
@@ -84,20 +77,12 @@ class Lessons:
             normalize: the environment's normalization of observations and rewards, if it has one.
             check: is called with all losses if one of them is no number, before errors become priorities.
         """
-        losses: list[Tensor] = []
         several = self._several
-        for _ in range(steps):
-            batch = self._place(sample(self.buffer, size, normalize, self.discount, locate=several))
-            weights, penalty = self._recall(batch)
-            loss, error = self.learning.step(batch, weights=weights, penalty=penalty)
-            losses.append(loss)
-            buffer = self.buffer
-            if isinstance(buffer, SalienceReplayBuffer) and buffer.td_error is None:
-                if not bool(loss.isfinite()):
-                    check(torch.stack(losses))
-                assert batch.indices is not None
-                buffer.update_priorities(batch.indices, error)
-        return losses
+
+        def draw() -> Minibatch:
+            return self._place(sample(self.buffer, size, normalize, self.discount, locate=several))
+
+        return study(steps, draw, self.learning, self.feelings, self.buffer, check)
 
     def night(self, lived: int, normalize: VecNormalize | None) -> list[Tensor]:
         """Sleep as long as is due after `lived` steps of all environments, and return the losses."""
@@ -109,7 +94,7 @@ class Lessons:
         assert self.sleep is not None
         batch, inside = self.sleep.batch(step, normalize, self.discount)
         batch = self._place(batch)
-        weights, penalty = self._recall(batch)
+        weights, penalty = weigh(self.feelings, batch)
         target = self.sleep.targets(batch, inside, self.learning, penalty)
         return self.learning.fit(batch, target, weights)[0]
 
@@ -119,13 +104,6 @@ class Lessons:
 
     def _place(self, batch: Minibatch) -> Minibatch:
         return self.record.place(batch) if self.record is not None and self._several else batch
-
-    def _recall(self, batch: Minibatch) -> tuple[Tensor | None, Tensor | None]:
-        """Return the weights of a minibatch, and what is taken off its targets."""
-        weights, penalty = (None, None) if self.feelings is None else self.feelings.recall(batch)
-        if batch.weights is not None:
-            weights = batch.weights if weights is None else batch.weights * weights
-        return weights, penalty
 
     def tensors(self) -> dict[str, Tensor]:
         """Return everything there is to it beside buffer and networks: the tensors themselves."""

@@ -1,10 +1,11 @@
-"""What affect and a prioritised buffer have to do with a minibatch: before a gradient step, and after it."""
+"""Gradient steps on minibatches, with what affect and a prioritised buffer have to do before and after."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+import torch
 from stable_baselines3.common.buffers import ReplayBuffer
 from torch import Tensor
 
@@ -17,6 +18,43 @@ class Recalling(Protocol):
 
     def recall(self, batch: Minibatch) -> tuple[Tensor | None, Tensor | None]:
         """Return sample weights and what is taken off targets, [B, 1] each; None for none."""
+
+
+class Learning(Protocol):
+    """Makes gradient steps of a network of values."""
+
+    def step(
+        self, batch: Minibatch, *, weights: Tensor | None = None, penalty: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Make one, and return its loss [] and the TD errors [B, 1]."""
+
+
+def study(
+    steps: int,
+    draw: Callable[[], Minibatch],
+    learning: Learning,
+    feelings: Recalling | None,
+    buffer: ReplayBuffer,
+    check: Callable[[Tensor], Any],
+) -> list[Tensor]:
+    """Make gradient steps on minibatches, and return their losses.
+
+    Args:
+        steps: how many.
+        draw: returns the next minibatch.
+        learning: makes a step.
+        feelings: what is recalled of a transition; None at level 0.
+        buffer: where minibatches are from.
+        check: is called with all losses if one of them is no number, before errors become priorities.
+    """
+    losses: list[Tensor] = []
+    for _ in range(steps):
+        batch = draw()
+        weights, penalty = weigh(feelings, batch)
+        loss, error = learning.step(batch, weights=weights, penalty=penalty)
+        losses.append(loss)
+        prioritise(buffer, batch, loss, error, lambda: check(torch.stack(losses)))
+    return losses
 
 
 def weigh(feelings: Recalling | None, batch: Minibatch) -> tuple[Tensor | None, Tensor | None]:
@@ -32,7 +70,7 @@ def weigh(feelings: Recalling | None, batch: Minibatch) -> tuple[Tensor | None, 
 
 
 def prioritise(
-    buffer: ReplayBuffer | None, batch: Minibatch, loss: Tensor, error: Tensor, refuse: Callable[[], None]
+    buffer: ReplayBuffer | None, batch: Minibatch, loss: Tensor, error: Tensor, refuse: Callable[[], Any]
 ) -> None:
     """Make the errors of a minibatch its priorities, if its buffer has priorities and takes them from us.
 

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import stable_baselines3
 import torch
@@ -30,23 +30,19 @@ from emotional_ed.agents.deep.world_state import decode, encode
 from emotional_ed.agents.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from emotional_ed.agents.deep.emotional_dqn import EmotionalDQN
-    from emotional_ed.agents.deep.emotional_qrdqn import EmotionalQRDQN
-    from emotional_ed.agents.deep.emotional_sac import EmotionalSAC
+    from emotional_ed.agents.deep.emotional_agent import EmotionalAgent
 
-    DeepAgent: TypeAlias = EmotionalDQN | EmotionalQRDQN | EmotionalSAC
-    Agent = TypeVar("Agent", EmotionalDQN, EmotionalQRDQN, EmotionalSAC)
+    Agent = TypeVar("Agent", bound=EmotionalAgent)
 
 VERSION = 1
-DQN_ARGUMENTS = (
+_ARGUMENTS = (
     "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "gradient_steps",
     "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage", "n_steps",
-    "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps",
-    "max_grad_norm", "tensorboard_log", "policy_kwargs", "verbose", "seed", "double", "fear_on", "stillness",
+    "target_update_interval", "tensorboard_log", "policy_kwargs", "verbose", "seed", "fear_on", "stillness",
 )  # fmt: skip
-DQN_COUNTERS = (
-    "num_timesteps", "exploration_rate", "_total_timesteps", "_num_timesteps_at_start", "_episode_num",
-    "_n_updates", "_n_calls", "_current_progress_remaining", "_unfinished",
+_COUNTERS = (
+    "num_timesteps", "_total_timesteps", "_num_timesteps_at_start", "_episode_num", "_n_updates",
+    "_current_progress_remaining", "_unfinished",
 )  # fmt: skip
 
 
@@ -54,27 +50,35 @@ class Parts(NamedTuple):
     """What a file holds of an agent beside what all deep agents have."""
 
     arguments: tuple[str, ...]
-    """What it was made with, by name."""
+    """What it was made with, by name, beside `_ARGUMENTS`."""
     counters: tuple[str, ...]
-    """Attributes that JSON can hold."""
+    """Attributes that JSON can hold, beside `_COUNTERS`."""
     optimizers: dict[str, torch.optim.Optimizer]
     """By the name that they have in the file."""
     tensors: dict[str, Tensor]
     """What is learned outside the policy; the tensors themselves, into which a file is read."""
 
+    def more(
+        self,
+        arguments: tuple[str, ...] = (),
+        counters: tuple[str, ...] = (),
+        tensors: dict[str, Tensor] | None = None,
+    ) -> Parts:
+        """Return these and others."""
+        return Parts(
+            self.arguments + arguments,
+            self.counters + counters,
+            self.optimizers,
+            self.tensors | (tensors or {}),
+        )
 
-def parts_of(model: DeepAgent) -> Parts:
-    """Return what is special about an agent."""
-    parts: Parts = model._saved_parts()
-    return parts
 
-
-def save_model(model: DeepAgent, path: str | os.PathLike[str]) -> Path:
-    """Write a deep agent; see `EmotionalDQN.save`."""
+def save_model(model: EmotionalAgent, path: str | os.PathLike[str]) -> Path:
+    """Write a deep agent; see `EmotionalAgent.save`."""
     assert model.replay_buffer is not None
     buffer, buffer_facts = take_buffer(model.replay_buffer)
     randoms, random_facts = take_random(model.device)
-    parts = parts_of(model)
+    parts = model._saved_parts()
     optimizers = {name: one.state_dict() for name, one in parts.optimizers.items()}
     tensors = {f"policy/{name}": one for name, one in model.policy.state_dict().items()}
     for title, optimizer in optimizers.items():
@@ -96,7 +100,7 @@ def save_model(model: DeepAgent, path: str | os.PathLike[str]) -> Path:
         "action_space": space_to_json(model.action_space),
         "n_envs": model.n_envs,
         "env": _env_id(model.env),
-        "counters": {name: encode(getattr(model, name)) for name in parts.counters},
+        "counters": {name: encode(getattr(model, name)) for name in (*_COUNTERS, *parts.counters)},
         "episodes": [_episodes(model.ep_info_buffer), _episodes(model.ep_success_buffer)],
         **{
             name: [_without(group, "params") for group in one["param_groups"]]
@@ -117,13 +121,14 @@ def _without(group: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: encode(value) for key, value in group.items() if key != name}
 
 
-def _policy_name(model: DeepAgent) -> str | None:
+def _policy_name(model: EmotionalAgent) -> str | None:
     names = [name for name, one in model.policy_aliases.items() if one is model.policy_class]
     return names[0] if names else None
 
 
-def _arguments(model: DeepAgent) -> dict[str, Any]:
-    given = {name: argument_to_json(getattr(model, name)) for name in parts_of(model).arguments}
+def _arguments(model: EmotionalAgent) -> dict[str, Any]:
+    names = (*_ARGUMENTS, *model._saved_parts().arguments)
+    given = {name: argument_to_json(getattr(model, name)) for name in names}
     freq: Any = model.train_freq
     given["train_freq"] = argument_to_json((int(freq.frequency), str(freq.unit.value)))
     if model.n_steps > 1:  # chosen by Stable-Baselines3
@@ -150,7 +155,7 @@ def _env_id(env: VecEnv | None) -> dict[str, Any] | None:
     return {"id": known[0][0], "kwargs": {k: v for k, v in known[0][1].items() if k != "render_mode"}}
 
 
-def _world(model: DeepAgent) -> dict[str, Any] | None:
+def _world(model: EmotionalAgent) -> dict[str, Any] | None:
     if model.env is None or model._last_obs is None:
         return None
     state = world_state.take(model.env)
@@ -169,7 +174,7 @@ def load_model(
     device: torch.device | str,
     changes: dict[str, Any],
 ) -> Agent:
-    """Read a deep agent; see `EmotionalDQN.load`."""
+    """Read a deep agent; see `EmotionalAgent.load`."""
     file = with_suffix(path)
     tensors, facts = read_checkpoint(file)
     if facts.get("agent") != kind.__name__ or facts.get("version") != VERSION:
@@ -205,7 +210,7 @@ def _made_anew(facts: dict[str, Any]) -> VecEnv | None:
     return make_vec_env(facts["env"]["id"], facts["n_envs"], env_kwargs=decode(facts["env"]["kwargs"]))
 
 
-def _check_spaces(model: DeepAgent, facts: dict[str, Any], env: Any) -> None:
+def _check_spaces(model: EmotionalAgent, facts: dict[str, Any], env: Any) -> None:
     saved = {name: space_from_json(facts[name]) for name in ("observation_space", "action_space")}
     if env is None:
         model.n_envs = facts["n_envs"]
@@ -223,7 +228,7 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: one for name, one in tensors.items() if name.startswith(prefix)}
 
 
-def _fill(model: DeepAgent, tensors: dict[str, Tensor], facts: dict[str, Any], file: Path) -> None:
+def _fill(model: EmotionalAgent, tensors: dict[str, Tensor], facts: dict[str, Any], file: Path) -> None:
     try:
         model.policy.load_state_dict(_under(tensors, "policy/"))
         model.affect.load_state_dict(_under(tensors, "affect/"))
@@ -231,7 +236,7 @@ def _fill(model: DeepAgent, tensors: dict[str, Tensor], facts: dict[str, Any], f
         raise CheckpointError(
             f"path: got {str(file)!r}, expected the same networks and affect: {error}"
         ) from None
-    parts = parts_of(model)
+    parts = model._saved_parts()
     for name, optimizer in parts.optimizers.items():
         _fill_optimizer(optimizer, _under(tensors, f"{name}/"), facts[name])
     for name, own in parts.tensors.items():
@@ -262,7 +267,7 @@ def _fill_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
     optimizer.load_state_dict({**whole, "state": state})
 
 
-def _continue_world(model: DeepAgent, facts: dict[str, Any]) -> None:
+def _continue_world(model: EmotionalAgent, facts: dict[str, Any]) -> None:
     """Go on in the middle of running episodes, or say that they are lost."""
     world = facts["world"]
     assert model.env is not None

@@ -46,7 +46,7 @@ class QuantileLearning:
         self.max_grad_norm = max_grad_norm
         device = next(online.network.parameters()).device
         self.loss = QuantileLoss(online.network.n_quantiles, device)
-        self.following = Following(online.network, target.network, lambda: self.optimizer)
+        self._follow = Following(online.network, target.network, lambda: self.optimizer)
 
     @torch.no_grad()
     def targets(self, batch: Minibatch) -> Tensor:
@@ -86,6 +86,10 @@ class QuantileLearning:
                 nn.utils.clip_grad_norm_(self.online.network.parameters(), self.max_grad_norm)
             self.optimizer.step()
         return loss, target.mean(1, keepdim=True) - held.mean(1, keepdim=True)
+
+    def update_target(self, tau: float) -> None:
+        """Move the target network toward the one that learns, by the share `tau`."""
+        self._follow.update(tau)
 
     @torch.no_grad()
     def _written_out(

@@ -21,7 +21,6 @@ from emotional_ed.agents.deep.finite import check_step
 from emotional_ed.agents.deep.replay import Observations, store
 from emotional_ed.agents.deep.stepping import final_observations, step
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
-from emotional_ed.agents.signal_log import tags_of
 
 
 def check_salience(affect: AffectConfig, buffer: ReplayBuffer | None) -> None:
@@ -43,9 +42,9 @@ def collect(
     callback: BaseCallback,
     train_freq: TrainFreq,
     replay_buffer: ReplayBuffer,
-    action_noise: ActionNoise | None,
-    learning_starts: int,
-    log_interval: int | None,
+    action_noise: ActionNoise | None = None,
+    learning_starts: int = 0,
+    log_interval: int | None = None,
 ) -> RolloutReturn:
     """Act for as long as `train_freq` says, and store what came of it.
 
@@ -142,11 +141,3 @@ def mark_salience(buffer: ReplayBuffer | None, affect: AffectSystem, infos: list
         felt = affect.signals["surprise"].abs() if salience is None else salience
         for info, one in zip(infos, felt.tolist(), strict=True):
             info.setdefault("salience", one)
-
-
-def record_signals(model: Any) -> None:
-    """Add to the log what the last step was to every level on average, and how often each was written."""
-    for tag, value in tags_of(model.affect.signals).items():
-        model.logger.record(tag, value)
-    for name, count in model.affect.nest.update_counts().items():
-        model.logger.record(f"updates/{name}", float(count.double().mean()))

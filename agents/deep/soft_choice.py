@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from emotional_ed.agents.deep.soft_networks import Normal
+
 
 def wanted(avoidance: Tensor | None, bias: Tensor | None, temperature: Tensor) -> Tensor | None:
     """Return the weights of actions in a policy that affect has bent, or None if affect says nothing.
@@ -83,3 +85,24 @@ def normals(uniform: Tensor) -> Tensor:
     """Return standard normal numbers [n, D] from uniform ones in [0, 1), [n, 2 D] (Box and Muller)."""
     one, two = uniform.chunk(2, dim=1)
     return (-2 * torch.log1p(-one)).sqrt() * (2 * math.pi * two).cos()
+
+
+def likeliest(policy: Normal, weigh: Callable[[Tensor], Tensor | None], normal: Tensor) -> Tensor:
+    """Return the mode of a policy, or the likeliest of it and `normal` [N, D] once affect has weighed them.
+
+    Equation:
+        argmax_j log w(s, a_j) - |normal_j|^2 / 2,   normal_0 = 0
+    """
+    chosen = policy.mean.tanh()
+    weights = weigh(chosen)
+    if weights is None or bool((weights >= 1).all()):
+        return chosen
+    best = weights.log()
+    for one in normal:
+        action = policy.action(one.expand_as(policy.mean))
+        weights = weigh(action)
+        assert weights is not None
+        score = weights.log() - one.square().sum() / 2
+        chosen = torch.where((score > best)[:, None], action, chosen)
+        best = torch.maximum(score, best)
+    return chosen

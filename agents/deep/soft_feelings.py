@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import final
 
@@ -11,9 +10,11 @@ from gymnasium import spaces
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
-from emotional_ed.agents.deep.feelings import _is_exact
+from emotional_ed.agents.deep.changes import differ, is_exact
 from emotional_ed.agents.deep.keys import feature_keys, start_from_bias
+from emotional_ed.agents.deep.mean_drive import mean_drive
 from emotional_ed.agents.deep.replay import Minibatch, Observations
+from emotional_ed.agents.deep.replayed_fear import ReplayedFear
 from emotional_ed.agents.deep.soft_networks import Normal, SoftNetworks
 
 _CELLS = 5  # soft cells that each number in an action is divided into
@@ -70,17 +71,13 @@ class SoftFeelings:
     ) -> None:
         self.networks, self.discount, self.temperature = networks, discount, temperature
         self.actions, self.stillness = actions, stillness
-        fear = affect.fear
-        self._penalty = fear.caution if fear is not None and fear_on == "target" else 0.0
-        if self._penalty and fear is not None:  # fear acts once: what the target loses, the choice keeps
-            affect = dataclasses.replace(affect, fear=dataclasses.replace(fear, caution=0.0))
-        self._gain = 0.0 if fear is None else fear.step_gain
-        self.config = affect
+        self._replayed = ReplayedFear(affect, fear_on)
+        affect = self._replayed.rest
         self.system = AffectSystem(
             affect, environments, actions=1, keys=networks.features_dim + _CELLS * actions + 1, device=device
         )
         start_from_bias(self.system)
-        self._exact = _is_exact(space)
+        self._exact = is_exact(space)
         self._nought = torch.zeros(environments, dtype=torch.int64, device=device)
         self._one = torch.ones(environments, 1, dtype=torch.bool, device=device)
 
@@ -166,48 +163,31 @@ class SoftFeelings:
         )
 
     def _moved(self, before: Observations, after: Observations) -> Tensor:
-        if not self._exact:
-            old_key, new_key = (feature_keys(self.networks.state_features(one)) for one in (before, after))
-            distance: Tensor = torch.linalg.vector_norm(new_key - old_key, dim=-1)
-            return distance > self.stillness
-        old = before if isinstance(before, dict) else {"": before}
-        new = after if isinstance(after, dict) else {"": after}
-        changes = [old[name].ne(new[name]).reshape(len(new[name]), -1).any(1) for name in old]
-        return torch.stack(changes).any(0)
+        if self._exact:
+            return differ(before, after)
+        old_key, new_key = (feature_keys(self.networks.state_features(one)) for one in (before, after))
+        distance: Tensor = torch.linalg.vector_norm(new_key - old_key, dim=-1)
+        return distance > self.stillness
 
     @property
     def recalls(self) -> bool:
         """Whether anything is recalled for replayed transitions."""
-        return bool(self._penalty or self._gain) and self.config.fear is not None
+        return self._replayed.counts
 
     @torch.no_grad()
     def recall(self, batch: Minibatch) -> tuple[Tensor | None, Tensor | None]:
         """Return how replayed transitions are weighed, and what is taken off their targets.
 
-        Equation:
-            weight = max(0, 1 + step_gain H(s, a));   penalty = caution unit H(s, a)  if fear acts on targets
-
-        step_gain and caution count as far as fear is trusted, where weights are learned.
-        H is what the memory of the transition's environment holds now, or the mean of all if the buffer does
-        not tell which one that is. No affective state changes.
+        See `ReplayedFear`.
 
         Shapes:
             each [B, 1], or None if it is 1 or 0 everywhere.
         """
         if not self.recalls:
             return None, None
-        memory = self.system.level("fear").memory.M[:, 0]  # [P, K]
-        unit = self.system.level("surprise").unit  # [P]
-        trust = self.system.weight(self.system.level("fear"))  # [P]
-        memory = memory if trust is None else memory * trust[:, None]
         key = self.key(batch.observations, batch.actions)
-        if batch.members is None:
-            held, unit = memory.mean(0), unit.mean()[None, None]
-        else:
-            held, unit = memory[batch.members], unit[batch.members][:, None]
-        fear: Tensor = (held * key).sum(-1, keepdim=True)  # [B, 1]
-        weights = (1 + self._gain * fear).clamp_min(0) if self._gain else None
-        return weights, self._penalty * unit * fear if self._penalty else None
+        row = torch.zeros(len(key), dtype=torch.int64, device=key.device)
+        return self._replayed.of(self.system, key, row, batch.members)
 
     @torch.inference_mode()
     def mean_drive(self, observations: Observations, action: Tensor) -> Drive:
@@ -215,13 +195,4 @@ class SoftFeelings:
 
         Persistence belongs to a running episode and is left out.
         """
-        drives = [
-            self.system.modulate(one.expand(self.system.population, -1))
-            for one in self.key(observations, action)
-        ]
-
-        def mean(name: str) -> Tensor | None:
-            wishes = [getattr(drive, name) for drive in drives]
-            return None if wishes[0] is None else torch.stack([wish.mean(0) for wish in wishes])
-
-        return Drive(exploration=mean("exploration"), bias=mean("bias"), avoidance=mean("avoidance"))
+        return mean_drive(self.system, self.key(observations, action))

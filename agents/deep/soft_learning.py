@@ -130,6 +130,17 @@ class SoftLearning:
         return loss.detach()
 
 
+def mean_losses(losses: list[Losses]) -> dict[str, float]:
+    """Return the means of what gradient steps came to, by Stable-Baselines3's names for them."""
+    whole = {
+        "ent_coef": [one.temperature for one in losses],
+        "actor_loss": [one.actor for one in losses],
+        "critic_loss": [one.critic for one in losses],
+        "ent_coef_loss": [one.temperature_loss for one in losses if one.temperature_loss is not None],
+    }
+    return {name: float(torch.stack(each).double().mean()) for name, each in whole.items() if each}
+
+
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]

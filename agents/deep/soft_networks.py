@@ -10,6 +10,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emotional_ed.agents.deep.linear_values import linear_head
 from emotional_ed.agents.deep.replay import Observations
 
 _HALF_LOG_2_PI = 0.9189385332046727
@@ -81,12 +82,7 @@ class SoftNetworks:
     def _head(self) -> nn.Linear:
         first = self.critic.q_networks[0] if isinstance(self.critic, ContinuousCritic) else None
         head = first[-1] if isinstance(first, nn.Sequential) and len(first) else None
-        if not isinstance(head, nn.Linear):
-            raise ValueError(
-                f"policy: got a {type(self.critic).__name__} whose last layer is not linear, "
-                "expected one of MlpPolicy, CnnPolicy, MultiInputPolicy because affect reads its features"
-            )
-        return head
+        return linear_head(self.critic, head)
 
     def critic_inputs(self, observations: Observations) -> Tensor:
         """Return what the critics make of observations before they see an action, [B, F]."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emotional_ed.agents.deep.flat_adam import FlatAdam, flatten_parameters
+from emotional_ed.agents.deep.flat_adam import FlatAdam
+from emotional_ed.agents.deep.following import Following
 from emotional_ed.agents.deep.heads import Heads
 from emotional_ed.agents.deep.replay import Minibatch
 from emotional_ed.agents.deep.value_network import ValueNetwork
@@ -47,9 +47,7 @@ class ValueLearning:
     ) -> None:
         self.online, self.target, self.optimizer = online, target, optimizer
         self.max_grad_norm, self.double, self.heads = max_grad_norm, double, heads
-        self._target_vector: Tensor | None = None
-        if isinstance(optimizer, FlatAdam):
-            self._target_vector = flatten_parameters(list(target.network.parameters()))
+        self._follow = Following(online.network, target.network, lambda: self.optimizer)
 
     @torch.no_grad()
     def targets(self, batch: Minibatch) -> Tensor:
@@ -109,18 +107,9 @@ class ValueLearning:
             self.heads.optimizer.step()
         return loss, error
 
-    @torch.no_grad()
     def update_target(self, tau: float) -> None:
         """Move the target network toward the one that learns, by the share `tau`."""
-        optimizer, vector = self.optimizer, self._target_vector
-        if vector is not None and isinstance(optimizer, FlatAdam):
-            optimizer.flatten()
-            if vector.data_ptr() != next(self.target.network.parameters()).data_ptr():
-                vector = flatten_parameters(list(self.target.network.parameters()))
-                self._target_vector = vector
-            vector.mul_(1 - tau).add_(optimizer.values, alpha=tau)
-        else:
-            polyak_update(self.online.network.parameters(), self.target.network.parameters(), tau)
+        self._follow.update(tau)
         if self.heads is not None:
             self.heads.update_target(tau)
 

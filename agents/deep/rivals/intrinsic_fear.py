@@ -39,11 +39,7 @@ class IntrinsicFearBuffer(ReplayBuffer):
     Args:
         buffer_size: transitions of all environments together.
         observation_space: a Box of numbers.
-        action_space: of one environment.
-        device: where minibatches and the danger network live.
-        n_envs: number of environments.
-        optimize_memory_usage: Stable-Baselines3's.
-        handle_timeout_termination: Stable-Baselines3's.
+        *args: everything else that Stable-Baselines3's `ReplayBuffer` takes, at the same places.
         penalty: what a fear of 1 costs, in units of reward, in [0, 1e6].
         radius: steps before a catastrophe that are dangerous, >= 1.
         phase_in: steps over which the penalty rises to its full size, >= 0.
@@ -54,6 +50,7 @@ class IntrinsicFearBuffer(ReplayBuffer):
         memory: dangerous states, and safe states, that are kept, >= 1; the oldest make room.
         seed: of the danger network and its minibatches; None takes one from NumPy's global state, which the
             algorithm has seeded.
+        **kwargs: everything else that `ReplayBuffer` takes, by name.
 
     Raises:
         ValueError: an argument is out of range, or no catastrophe is declared.
@@ -82,12 +79,7 @@ class IntrinsicFearBuffer(ReplayBuffer):
         self,
         buffer_size: int,
         observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        device: torch.device | str = "auto",
-        n_envs: int = 1,
-        optimize_memory_usage: bool = False,
-        handle_timeout_termination: bool = True,
-        *,
+        *args: Any,
         penalty: float = 1.0,
         radius: int = 3,
         phase_in: int = 1000,
@@ -97,15 +89,13 @@ class IntrinsicFearBuffer(ReplayBuffer):
         learning_rate: float = 1e-3,
         memory: int = 5000,
         seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         if not isinstance(observation_space, spaces.Box):
             raise ValueError(f"observation_space: got {observation_space}, expected a Box")
         if bad_reward is None and not falls:
             raise ValueError("bad_reward: got None, expected it or falls=True, to know a catastrophe by")
-        super().__init__(
-            buffer_size, observation_space, action_space, device, n_envs, optimize_memory_usage,
-            handle_timeout_termination,
-        )  # fmt: skip
+        super().__init__(buffer_size, observation_space, *args, **kwargs)
         self.penalty = require_range("penalty", penalty, 0, 1e6)
         self.radius = require_int("radius", radius, 1)
         self.phase_in = require_int("phase_in", phase_in, 0)
@@ -124,7 +114,7 @@ class IntrinsicFearBuffer(ReplayBuffer):
         """Observations from which a catastrophe was near."""
         self.safe: deque[Array] = deque(maxlen=kept)
         """Observations from which none was."""
-        self._waiting: list[list[Array]] = [[] for _ in range(n_envs)]
+        self._waiting: list[list[Array]] = [[] for _ in range(self.n_envs)]
         self.stored = 0
         """Steps stored so far, all environments together."""
 
