@@ -40,12 +40,12 @@ TUNED: dict[str, dict[str, dict[str, float]]] = {
     "cliff": {
         "level-0": {"step_size": 0.758, "exploration": 0.007},
         "level-0+1": {"step_size": 0.758, "exploration": 0.007},
-        "level-0+1+2": {"step_size": 0.617, "exploration": 0.006},
+        "level-0+1+2": {"step_size": 0.572, "exploration": 0.006},
     },
     "regimes": {
         "level-0": {"step_size": 0.65, "exploration": 0.145},
-        "level-0+1": {"step_size": 0.586, "exploration": 0.046},
-        "level-0+1+2": {"step_size": 0.101, "exploration": 0.101},
+        "level-0+1": {"step_size": 0.819, "exploration": 0.033},
+        "level-0+1+2": {"step_size": 0.049, "exploration": 0.006},
     },
     "door": {
         "level-0": {"step_size": 0.036, "exploration": 0.268},
