@@ -65,10 +65,11 @@ class EpisodeRecorder:
         rows["member"], rows["step"] = who, when + self._first_step
         rows["return"] = self._returns[: self._row].cpu().numpy()[when, who]
         rows["length"] = lengths[when, who]
-        for member in np.unique(who):
-            mine = who == member
-            rows["episode"][mine] = self.finished[member] + np.arange(mine.sum())
-            self.finished[member] += mine.sum()
+        counts = np.bincount(who, minlength=len(self.finished))
+        order = np.argsort(who, kind="stable")  # each member's episodes in a row, in order of time
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        rows["episode"][order] = self.finished[who[order]] + np.arange(len(who)) - first
+        self.finished += counts
         if len(rows):
             self._log.append(rows)
         self._row = 0

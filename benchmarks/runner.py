@@ -19,7 +19,7 @@ from emotional_ed.experiments.jobs import Job, run_job
 from emotional_ed.experiments.keeper import Ear
 from emotional_ed.experiments.train import TrainSpec
 
-PAIRS, STEPS, SEEDS = 9, 20_000, 30
+PAIRS, STEPS, SEEDS = 5, 20_000, 30
 
 
 def main() -> int:
