@@ -424,7 +424,7 @@ def test_a_real_limit_on_files_is_told_and_the_next_call_goes_on(tmp_path: Path)
 
 
 def ablation(out: Path, *more: str) -> list[str]:
-    fixed = ["--arms", "level-0,level-0+1", "--seeds", "2", "--steps", "1200", "--checkpoint-seconds", "0.3"]
+    fixed = ["--arms", "level-0,level-0+1", "--seeds", "2", "--steps", "6000", "--checkpoint-seconds", "0.3"]
     return [
         sys.executable,
         "-m",
