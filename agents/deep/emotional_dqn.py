@@ -144,10 +144,12 @@ class EmotionalDQN(GreedyAgent, DQN):
         losses = self._lessons.study(gradient_steps, batch_size, normalize, self._check_learned)
         return losses + self._lessons.night(self.num_timesteps, normalize)
 
-    def _store_transition(self, replay_buffer: Any, buffer_action: Any, *came: Any) -> None:
+    def _store_transition(
+        self, replay_buffer: Any, buffer_action: Any, new_obs: Any, reward: Any, dones: Any, infos: Any
+    ) -> None:
         row = replay_buffer.pos
-        super()._store_transition(replay_buffer, buffer_action, *came)
-        self._lessons.remember(row, came[2])
+        super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
+        self._lessons.remember(row, dones)
 
     def _feel(self, *step: Any) -> None:
         super()._feel(*step)

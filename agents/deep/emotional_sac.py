@@ -199,11 +199,11 @@ class EmotionalSAC(EmotionalAgent, SAC):
                 return 2 * uniform[:, : random.shape[1]] - 1
             return policy.action(normals(uniform), heat)
 
-        def weigh(action: Tensor) -> Tensor | None:
+        def kept(action: Tensor) -> Tensor | None:
             return self._weight(feelings.drive(observations, action))
 
         first = policy.action(policy.draw(), heat) if random is None else random
-        action = choose_among(first, propose, weigh, self._streams.next, self.proposals)
+        action = choose_among(first, propose, kept, self._streams.next, self.proposals)
         if drive.persist is not None:
             action = torch.where(drive.persist[:, None], self._previous, action)
         self._previous.copy_(action)
@@ -234,11 +234,11 @@ class EmotionalSAC(EmotionalAgent, SAC):
         assert self._feelings is not None
         feelings, policy = self._feelings, self.networks.actions(observations)
 
-        def weigh(action: Tensor) -> Tensor | None:
+        def kept(action: Tensor) -> Tensor | None:
             return self._weight(feelings.mean_drive(observations, action))
 
         if deterministic:
-            action = likeliest(policy, weigh, self._fixed_proposals())
+            action = likeliest(policy, kept, self._fixed_proposals())
             return self.policy.unscale_action(self._shaped(action))
         heat = feelings.mean_drive(observations, policy.mean.tanh()).exploration
 
@@ -249,7 +249,7 @@ class EmotionalSAC(EmotionalAgent, SAC):
             return policy.action(normals(uniform), heat)
 
         first = policy.action(policy.draw(), heat)
-        action = choose_among(first, propose, weigh, draw, self.proposals)
+        action = choose_among(first, propose, kept, draw, self.proposals)
         return self.policy.unscale_action(self._shaped(action))
 
     def _fixed_proposals(self) -> Tensor:

@@ -203,12 +203,7 @@ class Anger(Channel):
         learned = learned if due is None else learned & due
         entry.take_up(through.to(efficacy.dtype), self.step_size, learned)
         self._generalise(through, learned)
-        level = torch.where(blocked, efficacy, zero).sub_(self.level).mul_(self.rate).add_(self.level)
-        commit(self.level, level, due)
-        commit(self.pushes, pushes, due)
-        commit(self.action, action, due)
-        commit(self.persist, persist, due)
-        signals["anger"] = level
+        self._remember(signals, torch.where(blocked, efficacy, zero), pushes, persist, due)
 
     def _update_weighed(self, signals: Signals, push: Push, due: Tensor | None) -> None:
         """Do the same with what was weighed before; a member that does not resign gets the same numbers."""
@@ -227,19 +222,24 @@ class Anger(Channel):
         )
         blocked, efficacy = push.blocked, push.efficacy.held * self.general
         through = push.pushing & signals["moved"]
-        failed = blocked ^ push.persist
-        self._generalise(through, through | failed if due is None else (through | failed) & due)
-        through = through & ~resignation.who  # what resigns remembers it as a gain
-        learned = through | failed
-        push.efficacy.take_up(
-            through.to(efficacy.dtype), self.step_size, learned if due is None else learned & due
-        )
+        ended = through | (blocked ^ push.persist)
+        ended = ended if due is None else ended & due
+        learned = ended & ~(through & resignation.who)  # what resigns remembers that as a gain
+        push.efficacy.take_up(through.to(efficacy.dtype), self.step_size, learned)
+        self._generalise(through, ended)
         resignation.learn(signals, push, self.pushes, due)
-        level = torch.where(blocked, efficacy, self.zero).sub_(self.level).mul_(self.rate).add_(self.level)
+        pushes = torch.where(blocked, push.pushes, self.zero)
+        self._remember(signals, torch.where(blocked, efficacy, self.zero), pushes, push.persist, due)
+
+    def _remember(
+        self, signals: Signals, anger: Tensor, pushes: Tensor, persist: Tensor, due: Tensor | None
+    ) -> None:
+        """Move the level toward this step's anger [P], and keep what the next step has to know."""
+        level = anger.sub_(self.level).mul_(self.rate).add_(self.level)
         commit(self.level, level, due)
-        commit(self.pushes, torch.where(blocked, push.pushes, self.zero), due)
+        commit(self.pushes, pushes, due)
         commit(self.action, signals["action"], due)
-        commit(self.persist, push.persist, due)
+        commit(self.persist, persist, due)
         signals["anger"] = level
 
     def _generalise(self, through: Tensor, learned: Tensor) -> None:
