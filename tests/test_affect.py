@@ -668,6 +668,27 @@ def test_hope_is_what_ignorance_brought_against_what_doubt_brings(hope: float, b
     torch.testing.assert_close(recall.ignorance[0], torch.tensor([5.2, 6.0]))
 
 
+@given(st.integers(0, 1000), st.sampled_from([1, 2, 8]))
+def test_per_step_an_episode_of_many_steps_counts_as_one_step_of_their_mean(seed: int, steps: int) -> None:
+    rng = np.random.default_rng(seed)
+    by_step, by_mean = (
+        system(dataclasses.replace(MOODY, recall=RecallConfig(slots=3, mood_gain=0.0, per_step=per_step)))
+        for per_step in (True, False)
+    )
+    for _ in range(40):
+        felt = rng.integers(-16, 17, (steps, 4)) / 4 + rng.integers(-8, 2, 4)  # means are exact
+        for t, (*each, blank) in enumerate(felt.tolist()):
+            now = each[int(by_step.slot)]  # type: ignore[arg-type]
+            by_step.appraise(experience(slots=each, lss=now, reward=blank, done=t == steps - 1))
+        *each, blank = felt.mean(0).tolist()
+        episode(by_mean, each, blank)
+        assert by_step.recall is not None
+        assert by_mean.recall is not None
+        for name in ("scale", "slot", "used", "posterior"):
+            assert torch.equal(getattr(by_step.recall, name), getattr(by_mean.recall, name)), name
+        assert float(by_step.recall.steps) == 0
+
+
 @pytest.mark.parametrize(("threshold", "most"), [(2.0, 60), (3.0, 30), (6.0, 5)])
 def test_noise_seldom_switches_memories(threshold: float, most: float) -> None:
     """Outcomes of 1 with noise as large: how often, in 1000 episodes, the memory that is right is left."""

@@ -333,6 +333,12 @@ def test_what_was_lived_with_a_memory_that_began_anew_weighs_nothing() -> None:
     assert batch.slots.tolist() == [0, 3, 0]
 
 
+def test_a_network_counts_surprise_per_step() -> None:
+    recall = turner().affect.recall
+    assert recall is not None
+    assert float(recall.per_step) == 1
+
+
 def test_environments_share_what_one_of_them_has_begun() -> None:
     model = turner(envs=3).learn(30)
     recall, feelings = model.affect.recall, model._feelings

@@ -114,9 +114,10 @@ class Feelings:
         self._replayed = ReplayedFear(affect, fear_on)
         affect = self._replayed.rest
         recall = affect.recall
-        if recall is not None and reluctance:  # some of a network's surprise is its own learning
-            slow = dataclasses.replace(recall, reluctance=min(recall.reluctance + reluctance, 1e6))
-            affect = dataclasses.replace(affect, recall=slow)
+        if recall is not None:  # some of a network's surprise is its own learning, and adds up with steps
+            reluctance = min(recall.reluctance + reluctance, 1e6)
+            recall = dataclasses.replace(recall, reluctance=reluctance, per_step=True)
+            affect = dataclasses.replace(affect, recall=recall)
         self.system = AffectSystem(
             affect, environments, actions=actions, keys=online.features_dim + 1, device=device
         )

@@ -42,6 +42,8 @@ class RecallConfig(ChannelConfig):
     """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]."""
     hope: float = 1.0
     """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0."""
+    per_step: bool = False
+    """Whether an episode's surprise is its mean over the steps, not their sum."""
 
     def __post_init__(self) -> None:
         require_int("RecallConfig.slots", self.slots, 1, 1000)
@@ -54,6 +56,8 @@ class RecallConfig(ChannelConfig):
         require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
         require_int("RecallConfig.infancy", self.infancy, 1, 10**6)
         require_range("RecallConfig.hope", self.hope, 0)
+        if not isinstance(self.per_step, bool):
+            raise ValueError(f"RecallConfig.per_step: got {self.per_step!r}, expected True or False")
 
 
 class _Numbers(NamedTuple):
@@ -66,6 +70,7 @@ class _Numbers(NamedTuple):
     limit: Tensor
     infancy: Tensor
     hope: Tensor
+    per_step: Tensor
     reluctance: Tensor
     """1 + reluctance."""
     several: Tensor
@@ -111,14 +116,15 @@ class Recall(Channel):
 
     Equation:
         e_j = sum over the episode of the surprise that memory j would have felt; a blank memory, which
-              expects nothing, would have felt the return
+              expects nothing, would have felt the return. Each is divided by the number of steps if per_step
         z_j = e_j / unit;  unit = running mean of the present memory's own |e|, each clipped to limit units,
               and at least floor times that of |return|
         c_j = z_j^2/2, beyond |z_j| = limit linear (Huber's loss); for a blank memory at least that of the
               present one, unless the present one's surprise was displeasure (z < 0)
         L_j = max(L_j - c_j - max_i (L_i - c_i), -threshold_j (1 + mood_gain mood)); a blank memory is at most
               as likely as the best that is known, unless there is hope:
-        hope:  mean return since a blank one became likelier than its floor, plus hope unit/sqrt(episodes),
+        hope:  mean return since a blank one became likelier than its floor, plus hope unit/sqrt(episodes)
+              (times the steps of the episode if per_step),
               is below the mean return of the first `infancy` episodes of all memories so far
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
@@ -137,7 +143,8 @@ class Recall(Channel):
         posterior: [P, S + 1], the last for a blank memory; total: [P, S + 1]; used: [P, S] bool;
         slot: [P], age: [P, S], int64; fresh: [P] bool, slots that were taken as blank in this step;
         lived: [P, S], episodes with each memory; ignorance, doubt: [P, 2], sum of returns and number of
-        episodes with young memories, and since a blank one became likelier than its floor.
+        episodes with young memories, and since a blank one became likelier than its floor; steps: [P], of the
+        running episode.
     """
 
     posterior: Tensor
@@ -149,6 +156,7 @@ class Recall(Channel):
     lived: Tensor
     ignorance: Tensor
     doubt: Tensor
+    steps: Tensor
     scale: Tensor
     outcome: Tensor
     episodes: Tensor
@@ -161,6 +169,7 @@ class Recall(Channel):
     limit: Tensor
     infancy: Tensor
     hope: Tensor
+    per_step: Tensor
 
     name = "recall"
     Config = RecallConfig
@@ -186,7 +195,7 @@ class Recall(Channel):
         self.register_buffer("lived", torch.zeros(population, room))
         self.register_buffer("ignorance", torch.zeros(population, 2))
         self.register_buffer("doubt", torch.zeros(population, 2))
-        self.remember("scale", "outcome", "episodes", "displeasure")
+        self.remember("scale", "outcome", "episodes", "displeasure", "steps")
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
         self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
         self.register_buffer("index", torch.arange(room + 1), persistent=False)
@@ -220,6 +229,7 @@ class Recall(Channel):
         """Add up what each memory would have felt in this episode."""
         felt = torch.cat([signals["slot_lss"], signals["reward"].unsqueeze(-1)], dim=-1)  # [P, S + 1]
         self.total.add_(felt if active is None else felt * active[:, None])
+        self.steps.add_(1 if active is None else active.to(felt.dtype))
         self.fresh.zero_()
         signals["displeasure"] = self.displeasure * self.present
         signals["slot"] = self.slot.to(felt.dtype)
@@ -232,7 +242,9 @@ class Recall(Channel):
         numbers = _Numbers(*who.of(self.numbers, 1).unbind(0))
         total, slot = who.of(self.total), who.of(self.slot)
         present = slot.unsqueeze(-1)
-        z = self._standardise(who, numbers, total, total.gather(-1, present).squeeze(-1))
+        steps = torch.where(numbers.per_step > 0, who.of(self.steps), 1)
+        felt = total / steps.unsqueeze(-1)
+        z = self._standardise(who, numbers, felt, felt.gather(-1, present).squeeze(-1))
         size = z.abs()
         bounded = torch.minimum(size, numbers.limit.unsqueeze(-1))
         cost = bounded * (size - bounded / 2)
@@ -245,12 +257,13 @@ class Recall(Channel):
         behind = self._behind(numbers, who.of(signals["mood"]))
         best = score[:, : self.room].amax(-1)
         doubts = score[:, -1] - best > -behind[:, -1]
-        hopeful = self._hope(who, numbers, slot, total[:, -1], doubts)
+        hopeful = self._hope(who, numbers, slot, total[:, -1], steps, doubts)
         score[:, -1] = torch.where(hopeful, score[:, -1], torch.minimum(score[:, -1], best))
         score = score - score.amax(-1, keepdim=True)
         posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
         self._switch(who, numbers, slot, posterior, behind)
         who.clear(self.total)
+        who.clear(self.steps)
 
     def _standardise(self, who: _Members, numbers: _Numbers, total: Tensor, own: Tensor) -> Tensor:
         scale, usual, episodes = who.of(self.scale), who.of(self.outcome), who.of(self.episodes)
@@ -266,7 +279,13 @@ class Recall(Channel):
         return total / unit.clamp_min(_TINY).unsqueeze(-1)
 
     def _hope(
-        self, who: _Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor
+        self,
+        who: _Members,
+        numbers: _Numbers,
+        slot: Tensor,
+        outcome: Tensor,
+        steps: Tensor,
+        doubts: Tensor,
     ) -> Tensor:
         """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool."""
         present = self.index[: self.room] == slot.unsqueeze(-1)
@@ -280,7 +299,8 @@ class Recall(Channel):
         who.put(self.doubt, doubt)
         number = doubt[:, 1].clamp_min(1)
         expected = ignorance[:, 0] / ignorance[:, 1]  # the first memory has been young: never 0 / 0
-        return doubt[:, 0] / number + numbers.hope * who.of(self.scale) / number.sqrt() < expected
+        unit = who.of(self.scale) * steps
+        return doubt[:, 0] / number + numbers.hope * unit / number.sqrt() < expected
 
     def _behind(self, numbers: _Numbers, mood: Tensor) -> Tensor:
         """Return how far behind the present memory another can fall at most, [n, S + 1]."""
@@ -344,6 +364,7 @@ class Recall(Channel):
     def cut_episode(self) -> None:
         """Drop what the running episode has added up."""
         self.total.zero_()
+        self.steps.zero_()
 
 
 def _forget_count(recall: Recall, _: object) -> None:
