@@ -39,19 +39,29 @@ _WIDTH = 110
 class DeepBudget:
     """What every arm is given."""
 
-    configurations: int = 6
+    configurations: int = 16
     """Random settings an arm, >= 1."""
-    seeds: int = 2
-    """Tuning seeds each is tried on, >= 1; the best mean score wins."""
+    seeds: int = 1
+    """Tuning seeds each is tried on, >= 1."""
+    finalists: int = 4
+    """The best of them are tried again on `final_seeds` further seeds, >= 1; the best mean over all wins."""
+    final_seeds: int = 2
+    """Further tuning seeds, >= 1."""
     report: int = 10
     """Fresh seeds that are reported, >= 1."""
     first_seed: int = 0
     """The first of them."""
 
     def __post_init__(self) -> None:
-        for name in ("configurations", "seeds", "report"):
+        for name in ("configurations", "seeds", "finalists", "final_seeds", "report"):
             require_int(f"DeepBudget.{name}", getattr(self, name), 1)
         require_int("DeepBudget.first_seed", self.first_seed, 0, TUNING_SEED - self.report)
+
+    @property
+    def runs(self) -> int:
+        """How many runs an arm is given."""
+        finals = min(self.finalists, self.configurations) * self.final_seeds
+        return self.configurations * self.seeds + finals + self.report
 
     @property
     def reported(self) -> range:
@@ -66,7 +76,7 @@ class DeepSuiteSpec:
     Example:
         >>> spec = DeepSuiteSpec(task="lava-field", arms=("level-2", "dqn"))
         >>> spec.runs
-        44
+        68
     """
 
     task: str
@@ -100,7 +110,7 @@ class DeepSuiteSpec:
     @property
     def runs(self) -> int:
         """How many runs that is."""
-        return len(self.chosen) * (self.budget.configurations * self.budget.seeds + self.budget.report)
+        return len(self.chosen) * self.budget.runs
 
 
 @dataclass(frozen=True)
@@ -112,11 +122,11 @@ class DeepEntry:
     setting: dict[str, float]
     """The best that the search found."""
     tuning_score: float
-    """Its mean score on the tuning seeds."""
+    """Its mean score on all tuning seeds it was tried on."""
     lives: list[DeepLife]
     """On fresh seeds."""
     trials: list[dict[str, float]]
-    """Every setting that was tried, with its mean score."""
+    """Every setting that was tried, with its mean score on the seeds that all were tried on."""
 
     def of(self, name: str) -> NDArray[np.float64]:
         """Return one number of every life, [S]."""
@@ -145,9 +155,8 @@ def run_deep_suite(
     with tqdm(
         total=spec.runs, desc=f"deep suite on {spec.task}", unit="run", disable=not progress_bar
     ) as bar:
-        trials = [job for name in arms for job in _trials(spec, out, name)]
-        run_jobs(trials, jobs, bar.update)
-        run_jobs([job for name in arms for job in _report(spec, out, name)], jobs, bar.update)
+        for stage in (_trials, _finals, _report):  # each chooses by the one before
+            run_jobs([job for name in arms for job in stage(spec, out, name)], jobs, bar.update)
     every = dataclasses.replace(spec, arms=())
     entries = [_entry(every, out, name) for name in every.chosen if _is_finished(every, out, name)]
     write_atomically(out / "scores.csv", _scores(spec, entries).encode())
@@ -212,29 +221,52 @@ def _trials(spec: DeepSuiteSpec, out: Path, name: str) -> list[DeepJob]:
     return [_job(spec, out, name, i, seed) for i in range(spec.budget.configurations) for seed in seeds]
 
 
-def _tuned(spec: DeepSuiteSpec, out: Path, name: str) -> NDArray[np.float64]:
-    """Return the mean score of every setting on the tuning seeds, [configurations]."""
+def _finalists(spec: DeepSuiteSpec, out: Path, name: str) -> list[int]:
+    best = np.argsort(-_tried(spec, out, name), kind="stable")
+    return [int(index) for index in best[: spec.budget.finalists]]
+
+
+def _finals(spec: DeepSuiteSpec, out: Path, name: str) -> list[DeepJob]:
+    first = TUNING_SEED + spec.budget.seeds
+    seeds = range(first, first + spec.budget.final_seeds)
+    return [_job(spec, out, name, index, seed) for index in _finalists(spec, out, name) for seed in seeds]
+
+
+def _tried(spec: DeepSuiteSpec, out: Path, name: str) -> NDArray[np.float64]:
+    """Return the mean score of every setting on the seeds that all were tried on, [configurations]."""
     scores = [read_life(job).score for job in _trials(spec, out, name)]
     return np.asarray(np.reshape(scores, (spec.budget.configurations, spec.budget.seeds)).mean(1))
 
 
+def _tuned(spec: DeepSuiteSpec, out: Path, name: str) -> tuple[int, float]:
+    """Return the finalist with the best mean score on all seeds it was tried on, and that score."""
+    seeds = range(TUNING_SEED, TUNING_SEED + spec.budget.seeds + spec.budget.final_seeds)
+    scores = {
+        index: float(np.mean([read_life(_job(spec, out, name, index, seed)).score for seed in seeds]))
+        for index in _finalists(spec, out, name)
+    }
+    best = max(scores, key=scores.__getitem__)
+    return best, scores[best]
+
+
 def _report(spec: DeepSuiteSpec, out: Path, name: str) -> list[DeepJob]:
-    best = int(_tuned(spec, out, name).argmax())
+    best, _ = _tuned(spec, out, name)
     return [_job(spec, out, name, best, seed) for seed in spec.budget.reported]
 
 
 def _is_finished(spec: DeepSuiteSpec, out: Path, name: str) -> bool:
-    if not all(job.path.exists() for job in _trials(spec, out, name)):
-        return False
-    return all(job.path.exists() for job in _report(spec, out, name))
+    return all(
+        all(job.path.exists() for job in stage(spec, out, name)) for stage in (_trials, _finals, _report)
+    )
 
 
 def _entry(spec: DeepSuiteSpec, out: Path, name: str) -> DeepEntry:
-    tuned, report = _tuned(spec, out, name), _report(spec, out, name)
+    tried, report = _tried(spec, out, name), _report(spec, out, name)
     settings = [dict(job.setting) for job in _trials(spec, out, name)[:: spec.budget.seeds]]
-    trials = [{**one, "score": float(score)} for one, score in zip(settings, tuned, strict=True)]
+    trials = [{**one, "score": float(score)} for one, score in zip(settings, tried, strict=True)]
     lives = [read_life(job) for job in report]
-    return DeepEntry(name, spec.chosen[name].role, dict(report[0].setting), float(tuned.max()), lives, trials)
+    _, score = _tuned(spec, out, name)
+    return DeepEntry(name, spec.chosen[name].role, dict(report[0].setting), score, lives, trials)
 
 
 def own_entry(entries: Sequence[DeepEntry]) -> DeepEntry | None:
@@ -249,7 +281,8 @@ def deep_table(spec: DeepSuiteSpec, entries: Sequence[DeepEntry]) -> str:
     about = (
         f"Deep contest on {spec.task} ({situation.env_id}, {situation.steps} steps). Score: mean return "
         f"of all episodes; IQM over {budget.report} fresh seeds with 95 % bootstrap interval. Every arm was "
-        f"tuned with {budget.configurations} random settings on {budget.seeds} other seeds."
+        f"tuned with {budget.configurations} random settings on other seeds ({budget.seeds} each, the best "
+        f"{min(budget.finalists, budget.configurations)} on {budget.final_seeds} more)."
     )
     if own is not None:
         about += (
@@ -345,17 +378,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--arms", nargs="*", default=[], help="names of arms; all of them by default")
     parser.add_argument("--steps", type=int, help="steps of a run (default: the task's)")
-    for name, what in (
+    numbers = (
         ("configurations", "settings an arm"),
-        ("seeds", "tuning seeds"),
+        ("seeds", "tuning seeds of each"),
+        ("finalists", "settings that are tried again"),
+        ("final_seeds", "further tuning seeds of these"),
         ("report", "reported seeds"),
-    ):
-        usual = getattr(DeepBudget(), name)
-        parser.add_argument(f"--{name}", type=int, default=usual, help=f"{what} (default {usual})")
+    )
+    for name, what in numbers:
+        usual, flag = getattr(DeepBudget(), name), name.replace("_", "-")
+        parser.add_argument(f"--{flag}", type=int, default=usual, help=f"{what} (default {usual})")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     given = parser.parse_args(argv)
     try:
-        budget = DeepBudget(configurations=given.configurations, seeds=given.seeds, report=given.report)
+        budget = DeepBudget(**{name: getattr(given, name) for name, _ in numbers})
         spec = DeepSuiteSpec(task=given.task, arms=tuple(given.arms), budget=budget, steps=given.steps)
         run_deep_suite(spec, Path(given.out), jobs=given.jobs, progress_bar=not given.quiet)
     except (ValueError, OSError) as error:
