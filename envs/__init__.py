@@ -18,6 +18,7 @@ _HOME = {
     "BatchedEnv": "emotional_ed.envs.batched",
     "BatchedStep": "emotional_ed.envs.batched",
     "BatchedTabularEnv": "emotional_ed.envs.batched",
+    "BatteryEnv": "emotional_ed.envs.battery",
     "BlockMoves": "emotional_ed.envs.block_moves",
     "BlockedCount": "emotional_ed.envs.blocked_count",
     "ChangeTask": "emotional_ed.envs.change_task",

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_ed.checks import require_range
+from emotional_ed.checks import require_int, require_range
 from emotional_ed.envs.grid import draw_cells, neighbours
 from emotional_ed.envs.tabular_env import TabularEnv, TabularVectorEnv
 from emotional_ed.envs.tabular_model import TabularModel, empty_tables
@@ -48,22 +48,26 @@ def observe(agent: Ints, predator: Ints, corner: Ints) -> Ints:
     return np.asarray((sector(down, right) * 3 + reach) * 8 + to_food)
 
 
-def build_model(hunting: float, step_reward: float) -> TabularModel:
-    """Return the tables; latent state (agent, predator, corner of food); outcome 1: the predator moves."""
+def build_model(hunting: float, step_reward: float, leaves: int = 0) -> TabularModel:
+    """Return the tables; latent state (agent, predator, corner of food); outcome 1: the predator moves.
+
+    If it ever leaves, it sleeps in context 1, which stays.
+    """
     agent, predator, corner = (
         index.ravel() for index in np.meshgrid(range(CELLS), range(CELLS), range(4), indexing="ij")
     )
     food = np.array(CORNERS)[corner]
     beside = neighbours(SIZE, SIZE)
-    tables = empty_tables(1, len(agent), 4, 2)
-    tables["probability"][:] = (1 - hunting, hunting)
+    hunts = np.array([hunting, 0.0] if leaves else [hunting])
+    tables = empty_tables(len(hunts), len(agent), 4, 2)
+    tables["probability"][:] = np.stack([1 - hunts, hunts], axis=-1)[:, None, None]
     for action in range(4):
         moved = beside[agent, action]
         stepped = np.where(moved == food, predator, step_toward(predator, moved))
         for outcome, after in enumerate((predator, stepped)):
-            caught = (after == moved) & (hunting > 0)
+            caught = (after == moved) & (hunts[:, None] > 0)  # [C, Z]
             eaten = (moved == food) & ~caught
-            where = (0, slice(None), action, outcome)
+            where = (slice(None), slice(None), action, outcome)
             tables["next_state"][where] = (moved * CELLS + after) * 4 + corner
             tables["reward"][where] = step_reward + 1.0 * eaten - 1.0 * caught
             tables["catastrophe"][where] = caught
@@ -74,6 +78,8 @@ def build_model(hunting: float, step_reward: float) -> TabularModel:
         **tables,  # type: ignore[arg-type]
         observation=observe(agent, predator, corner),
         start=start,
+        episodes_per_context=max(leaves, 1),
+        repeats=not leaves,
     )
 
 
@@ -115,24 +121,31 @@ class PredatorEnv(TabularEnv):
 
     ## Control
     `hunting=0.0`: the predator sleeps and does no harm. Fear must not help: the best return is 0.948,
-    straight to the food.
+    straight to the food. `leaves=N` is the control of fear that stays: after N episodes the predator sleeps
+    for good, and who still shuns it loses time.
 
     ## Arguments
     ```python
-    gymnasium.make("EmotionalED/Predator-v0", hunting=0.6)
+    gymnasium.make("EmotionalED/Predator-v0", hunting=0.6, leaves=0)
     ```
-    `hunting`: probability that the predator takes a step, in [0, 1]. `step_reward`: as above.
+    `hunting`: probability that the predator takes a step, in [0, 1]. `step_reward`: as above. `leaves`:
+    episodes after which it sleeps for good, >= 0; 0 never.
 
     ## Version History
     - v0: initial version
     """
 
     def __init__(
-        self, hunting: float = 0.6, step_reward: float = -0.01, render_mode: str | None = None
+        self,
+        hunting: float = 0.6,
+        step_reward: float = -0.01,
+        leaves: int = 0,
+        render_mode: str | None = None,
     ) -> None:
         require_range("hunting", hunting, 0, 1)
         require_range("step_reward", step_reward, -1e6, 1e6)
-        super().__init__(build_model(hunting, step_reward), render_mode)
+        require_int("leaves", leaves, 0)
+        super().__init__(build_model(hunting, step_reward, leaves), render_mode)
 
     def layout(self) -> list[str]:
         """Return the grid with the predator `P` and the food `+`; where two meet, the agent is drawn last."""

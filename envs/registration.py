@@ -21,6 +21,7 @@ _MODULES = {
     "ApproachAvoidance-v0": ("emotional_ed.envs.approach_avoidance", "ApproachAvoidance", 40),
     "SparseMaze-v0": ("emotional_ed.envs.sparse_maze", "SparseMaze", 200),
     "Predator-v0": ("emotional_ed.envs.predator", "Predator", 60),
+    "Battery-v0": ("emotional_ed.envs.battery", "Battery", 100),
 }
 ENV_IDS = tuple(f"{NAMESPACE}/{name}" for name in _MODULES)
 """The situations that are tables, with a version that steps many copies in one tensor program."""

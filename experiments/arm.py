@@ -18,6 +18,8 @@ from emotional_ed.checks import require_choice, require_range
 
 Setting = Mapping[str, float]
 """Path -> number, e.g. {"step_size": 0.1, "affect.fear.caution": 2.0}."""
+Arms = dict[str, "Arm"]
+"""Name -> arm, in the order of a table."""
 
 
 class Range(NamedTuple):
@@ -74,6 +76,8 @@ class Arm:
     """Path -> number that is not searched, e.g. {"step_size": 0.0} for a control."""
     blocked_count: int = 0
     """If above 0, how often the observation stayed the same, up to this, is part of the observation."""
+    follows: str = ""
+    """An arm of the same contest whose tuned setting it takes instead of a search of its own; "" if none."""
     role: str = "rival"
     """"own" (a form of the mechanism), "control" (what it must beat to mean anything) or "rival"."""
     note: str = ""
@@ -81,6 +85,10 @@ class Arm:
 
     def __post_init__(self) -> None:
         require_choice("role", self.role, ("own", "control", "rival"))
+        if self.follows and self.search:
+            raise ValueError(
+                f"search: got {sorted(self.search)}, expected none for an arm that follows {self.follows!r}"
+            )
         for path, one in self.search.items():
             one.check(f"search[{path!r}]")
             self.configured({path: one.at(0.5)})
@@ -134,6 +142,7 @@ class Arm:
             "search": {path: one._asdict() for path, one in self.search.items()},
             "fixed": dict(self.fixed),
             "blocked_count": self.blocked_count,
+            "follows": self.follows,
             "role": self.role,
             "note": self.note,
         }

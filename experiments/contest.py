@@ -10,7 +10,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from emotional_ed.experiments.tune import mean_returns
 
 TUNING_SEED = 1_000_000
 """First seed of the tuning block; reported seeds must lie below it."""
+_T = TypeVar("_T")
 _LARGEST = 1500  # members of one array program: more share no overhead, and caches are small
 
 
@@ -37,7 +39,9 @@ class Budget:
     seeds: int = 6
     """Tuning seeds each is tried on, >= 1."""
     finalists: int = 5
-    """The best of them are tried again on `final_seeds` further seeds, >= 1; the best mean over all wins."""
+    """The best of them are tried again on `final_seeds` further seeds, >= 1; the best mean over all wins.
+
+    A single one has won already, and is not tried again."""
     final_seeds: int = 20
     """Further tuning seeds, >= 1."""
     report: int = 50
@@ -69,15 +73,25 @@ class Entry:
 
     arm: str
     setting: dict[str, float]
-    """The best that the search found."""
-    tuning_score: float
-    """Its mean score on all tuning seeds it was tried on."""
+    """The best that the search found; or that of the arm which this one follows."""
+    tuning_score: float | None
+    """Its mean score on all tuning seeds it was tried on; None for an arm that follows another."""
     lives: Lives
     """On fresh seeds."""
     trials: list[dict[str, float]]
-    """Every setting that was tried, with its score."""
+    """Every setting that was tried, with its score; none for an arm that follows another."""
     seconds: float
     """Time of tuning and judging; arms in one array program share it."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What an arm is judged with."""
+
+    setting: dict[str, float]
+    score: float | None
+    trials: list[dict[str, float]]
+    seconds: float
 
 
 def contest(
@@ -90,6 +104,8 @@ def contest(
 ) -> list[Entry]:
     """Tune every arm with the same budget, and judge it on fresh seeds.
 
+    An arm that follows another is judged with what that one was tuned to, and has no trials of its own.
+
     Args:
         task: what is learned.
         arms: name -> arm; those of one kind run in one population.
@@ -98,33 +114,55 @@ def contest(
         progress: called with the number of arms that were finished since the last call.
 
     Raises:
-        ValueError: an arm cannot be built for the task, or there is none.
+        ValueError: an arm cannot be built for the task, or there is none; or an arm follows one that is not
+            there or follows another itself, or whose setting it has no place for.
     """
     require_int("jobs", jobs, 1)
     if not arms:
         raise ValueError("arms: got none, expected at least one")
-    kinds: dict[str, dict[str, Arm]] = defaultdict(dict)
-    for name, arm in arms.items():
-        kinds[arm.kind][name] = arm
-    groups = list(kinds.values())
+    _check_follows(arms)
+    waiting = _of_a_kind(arms)
+    found: dict[str, _Found] = {}
     entries: dict[str, Entry] = {}
-    for group in _groups_run(task, groups, budget, jobs):
-        entries |= {entry.arm: entry for entry in group}
-        if progress is not None:
-            progress(len(group))
+    while waiting:  # at most twice: an arm may wait for one of another kind to be tuned
+        works = [partial(_run_group, task, group, budget, dict(found)) for group in waiting]
+        for tuned, judged in _each(works, jobs):
+            found |= tuned
+            entries |= {entry.arm: entry for entry in judged}
+            if progress is not None and judged:
+                progress(len(judged))
+        waiting = [group for group in waiting if not set(group) <= set(entries)]
     return [entries[name] for name in arms]
 
 
-def _groups_run(
-    task: Task, groups: Sequence[Mapping[str, Arm]], budget: Budget, jobs: int
-) -> Iterator[list[Entry]]:
-    """Yield what came of each group as soon as it is known; with `jobs` > 1 in any order."""
+def _check_follows(arms: Mapping[str, Arm]) -> None:
+    searched = [name for name, arm in arms.items() if not arm.follows]
+    for name, arm in arms.items():
+        if not arm.follows:
+            continue
+        if arm.follows not in searched:
+            raise ValueError(
+                f"arms: got {name!r} that follows {arm.follows!r}, expected it to follow one that is tuned, "
+                f"among {searched}"
+            )
+        arm.configured(arms[arm.follows].draw(1, seed=0)[0])
+
+
+def _of_a_kind(arms: Mapping[str, Arm]) -> list[dict[str, Arm]]:
+    kinds: dict[str, dict[str, Arm]] = defaultdict(dict)
+    for name, arm in arms.items():
+        kinds[arm.kind][name] = arm
+    return list(kinds.values())
+
+
+def _each(works: Sequence[Callable[[], _T]], jobs: int) -> Iterator[_T]:
+    """Yield what came of each piece of work as soon as it is known; with `jobs` > 1 in any order."""
     if jobs == 1:
-        yield from (_run_group(task, group, budget) for group in groups)
+        yield from (work() for work in works)
         return
     context = multiprocessing.get_context("forkserver")
     with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_a_worker) as pool:
-        running = [pool.submit(_run_group, task, group, budget) for group in groups]
+        running = [pool.submit(work) for work in works]
         try:
             yield from (one.result() for one in concurrent.futures.as_completed(running))
         except BaseException:
@@ -140,36 +178,59 @@ def _be_a_worker() -> None:
     torch.set_num_threads(1)
 
 
-def _run_group(task: Task, arms: Mapping[str, Arm], budget: Budget) -> list[Entry]:
+def _run_group(
+    task: Task, arms: Mapping[str, Arm], budget: Budget, known: Mapping[str, _Found]
+) -> tuple[dict[str, _Found], list[Entry]]:
+    """Tune what is not tuned yet, and judge all arms unless one waits for the setting of another."""
+    searched = {name: arm for name, arm in arms.items() if not arm.follows and name not in known}
+    found = _search(task, searched, budget) if searched else {}
+    known = {**known, **found}
+    if any(arm.follows not in known for arm in arms.values() if arm.follows):
+        return found, []
+    ready = {name: _followed(arm, known) if arm.follows else known[name] for name, arm in arms.items()}
+    return found, _judge(task, arms, ready, budget)
+
+
+def _followed(arm: Arm, known: Mapping[str, _Found]) -> _Found:
+    leader = known[arm.follows]
+    return _Found({**leader.setting, **arm.fixed}, None, [], leader.seconds)
+
+
+def _search(task: Task, arms: Mapping[str, Arm], budget: Budget) -> dict[str, _Found]:
+    """Try random settings of every arm on tuning seeds, and the best of them again on further ones."""
     began = time.perf_counter()
     drawn = {name: arm.draw(budget.configurations, seed=0) for name, arm in arms.items()}
     first = range(TUNING_SEED, TUNING_SEED + budget.seeds)
     scores = {name: [one.score for one in lives] for name, lives in live(task, arms, drawn, first).items()}
     order = {name: np.argsort([-one.mean() for one in scores[name]], kind="stable") for name in arms}
     best = {name: [int(i) for i in order[name][: budget.finalists]] for name in arms}
-    again = range(first.stop, first.stop + budget.final_seeds)
-    finals = live(task, arms, {name: [drawn[name][i] for i in best[name]] for name in arms}, again)
-    chosen: dict[str, tuple[int, float]] = {}
+    over_all = {name: [scores[name][i] for i in best[name]] for name in arms}
+    if budget.finalists > 1:
+        again = range(first.stop, first.stop + budget.final_seeds)
+        finals = live(task, arms, {name: [drawn[name][i] for i in best[name]] for name in arms}, again)
+        for name in arms:
+            pairs = zip(over_all[name], finals[name], strict=True)
+            over_all[name] = [np.concatenate([held, final.score]) for held, final in pairs]
+    seconds = time.perf_counter() - began
+    found = {}
     for name in arms:
-        means = [
-            float(np.concatenate([scores[name][i], final.score]).mean())
-            for i, final in zip(best[name], finals[name], strict=True)
-        ]
+        means = [float(one.mean()) for one in over_all[name]]
         winner = int(np.argmax(means))
-        chosen[name] = (best[name][winner], means[winner])
+        tried = zip(drawn[name], scores[name], strict=True)
+        trials = [{**one, "score": float(score.mean())} for one, score in tried]
+        found[name] = _Found(drawn[name][best[name][winner]], means[winner], trials, seconds)
+    return found
+
+
+def _judge(task: Task, arms: Mapping[str, Arm], found: Mapping[str, _Found], budget: Budget) -> list[Entry]:
+    """Let every arm live with its setting on the seeds that are reported."""
+    began = time.perf_counter()
     fresh = range(budget.first_seed, budget.first_seed + budget.report)
-    judged = live(task, arms, {name: [drawn[name][chosen[name][0]]] for name in arms}, fresh)
+    lives = live(task, arms, {name: [found[name].setting] for name in arms}, fresh)
     seconds = time.perf_counter() - began
     return [
-        Entry(
-            name,
-            drawn[name][chosen[name][0]],
-            chosen[name][1],
-            judged[name][0],
-            [{**one, "score": float(s.mean())} for one, s in zip(drawn[name], scores[name], strict=True)],
-            seconds,
-        )
-        for name in arms
+        Entry(name, one.setting, one.score, lives[name][0], one.trials, one.seconds + seconds)
+        for name, one in ((name, found[name]) for name in arms)
     ]
 
 

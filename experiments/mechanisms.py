@@ -19,7 +19,6 @@ from emotional_ed.affect import (
     SalienceConfig,
     SpectrumConfig,
     TemperamentConfig,
-    WeightsConfig,
 )
 from emotional_ed.agents.critics import (
     ExpectedSarsaConfig,
@@ -35,17 +34,10 @@ from emotional_ed.agents.sleep import SleepConfig
 from emotional_ed.agents.sweeping import SweepingConfig
 from emotional_ed.checks import require_choice
 from emotional_ed.experiments.arm import Arm, Range
+from emotional_ed.experiments.arm import Arms as Arms
+from emotional_ed.experiments.rungs import PLAIN, UNTAUGHT, ladder, whole
 from emotional_ed.experiments.tasks import TASKS, Task
 
-Arms = dict[str, Arm]
-PLAIN = "level-0"
-"""The arm that every other is compared with: tuned Q-learning."""
-UNTAUGHT = "level-0 untaught"
-"""The same agent that learns nothing."""
-WEIGHED = "level-0+1+2 weighed"
-"""The whole agent whose weights are learned."""
-CONSTANT = (PLAIN, "level-0+1", "level-0+1+2", "level-0+1+2 half")
-"""What it is compared with: weights that stay 0, 1 or one half, with or without level 2."""
 _SHARE = Range(0.0, 1.0, "linear")
 
 
@@ -303,40 +295,24 @@ def _spectrum(task: Task) -> Arms:
     }
 
 
-def _whole(task: Task) -> Arms:
-    """Return the agent with its emotions as they are by default: searched over no more than level 0 is."""
-    full = AffectConfig.levels(2)
-    if task.listens:  # a declared danger is in no reward: what it costs has to be said, here what is at stake
-        full = dataclasses.replace(full, fear=FearConfig(declared=True, caution=1.0, step_size=0.2))
-    return {
-        "level-0+1": Arm(
-            role="own", affect=dataclasses.replace(full, mood=None, temperament=None, recall=None)
-        ),
-        "level-0+1+2": Arm(role="own", affect=full),
-        WEIGHED: Arm(
-            role="own",
-            affect=dataclasses.replace(full, weights=WeightsConfig()),
-            note="how far the emotions are trusted is learned",
-        ),
-        "level-0+1+2 half": Arm(
-            role="control",
-            affect=dataclasses.replace(full, weights=WeightsConfig(gains=(0.5,))),
-            note="trusted by half, always",
-        ),
-    }
-
-
 MECHANISMS: Mapping[str, Callable[[Task], Arms]] = MappingProxyType(
     {
         "fear": _fear, "anger": _anger, "recall": _recall, "attachment": _attachment, "sleep": _sleep,
         "short-sleep": _short_sleep,
-        "regret": _regret, "curiosity": _curiosity, "joy": _joy, "spectrum": _spectrum, "whole": _whole,
+        "regret": _regret, "curiosity": _curiosity, "joy": _joy, "spectrum": _spectrum,
+        "ladder": ladder, "whole": whole,
     }
 )  # fmt: skip
 """Name -> the arms that test it on a task: the mechanism first, then its controls and rivals."""
 
 
-def arms_for(task: str, mechanism: str) -> Arms:
+def arms_for(
+    task: str,
+    mechanism: str,
+    *,
+    tasks: Mapping[str, Task] = TASKS,
+    mechanisms: Mapping[str, Callable[[Task], Arms]] = MECHANISMS,
+) -> Arms:
     """Return every arm of a fair test: tuned level 0, the mechanism, its controls and all of its rivals.
 
     Removing the mechanism gives level 0, so that is the removal. All arms see the same observations, have the
@@ -349,12 +325,12 @@ def arms_for(task: str, mechanism: str) -> Arms:
     Raises:
         ValueError: the task or the mechanism is unknown.
     """
-    require_choice("task", task, TASKS)
-    require_choice("mechanism", mechanism, MECHANISMS)
+    require_choice("task", task, tasks)
+    require_choice("mechanism", mechanism, mechanisms)
     return {
         PLAIN: Arm(role="control"),
         UNTAUGHT: Arm(
             role="control", fixed={"step_size": 0.0}, note="what a script without learning reaches"
         ),
-        **MECHANISMS[mechanism](TASKS[task]),
+        **mechanisms[mechanism](tasks[task]),
     }

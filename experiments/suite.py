@@ -8,7 +8,7 @@ import difflib
 import io
 import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tqdm.auto import tqdm
@@ -16,14 +16,17 @@ from tqdm.auto import tqdm
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_int
+from emotional_ed.experiments.arm import Arms
 from emotional_ed.experiments.contest import Budget, Entry, as_plain, contest
-from emotional_ed.experiments.mechanisms import MECHANISMS, Arms, arms_for
+from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
 from emotional_ed.experiments.run_folder import RunFolder, provenance, write_json
 from emotional_ed.experiments.tasks import TASKS, Task
 from emotional_ed.files import write_atomically
 
 COLUMNS = ("task", "mechanism", "arm", "seed", "score", "late", "catastrophes")
 """Columns of `scores.csv`, a row an arm and seed; see `Lives` for the last three."""
+LAST = "suite.json"
+"""It is written last: where it is, the contest is finished."""
 _LEVEL_0 = 2  # arms before the mechanism's own: level 0, tuned and untaught
 _WIDTH = 110
 
@@ -46,23 +49,29 @@ class SuiteSpec:
     """Settings and seeds, the same for every arm."""
     steps: int | None = None
     """Steps of each member, >= 1; None: as many as the task has."""
+    tasks: Mapping[str, Task] = field(default_factory=lambda: TASKS, repr=False, hash=False)
+    """Where the task is looked up."""
+    mechanisms: Mapping[str, Callable[[Task], Arms]] = field(
+        default_factory=lambda: MECHANISMS, repr=False, hash=False
+    )
+    """Where the mechanism is looked up."""
 
     def __post_init__(self) -> None:
-        _require_known("task", self.task, TASKS)
-        _require_known("mechanism", self.mechanism, MECHANISMS)
+        _require_known("task", self.task, self.tasks)
+        _require_known("mechanism", self.mechanism, self.mechanisms)
         if self.steps is not None:
             require_int("steps", self.steps, 1)
 
     @property
     def situation(self) -> Task:
         """The task itself."""
-        task = TASKS[self.task]
+        task = self.tasks[self.task]
         return task if self.steps is None else dataclasses.replace(task, steps=self.steps)
 
     @property
     def arms(self) -> Arms:
         """All arms, by name."""
-        return arms_for(self.task, self.mechanism)
+        return arms_for(self.task, self.mechanism, tasks=self.tasks, mechanisms=self.mechanisms)
 
     @property
     def own(self) -> str:
@@ -113,7 +122,7 @@ def run_suite(
         "arms": {name: arm.to_dict() for name, arm in arms.items()},
         "entries": [as_plain(one) for one in entries],
     }
-    write_json(folder.path / "suite.json", {**facts, **provenance()})
+    write_json(folder.path / LAST, {**facts, **provenance()})
     return text
 
 
@@ -129,6 +138,8 @@ def table(spec: SuiteSpec, entries: Sequence[Entry]) -> str:
         f"(sign flips on common seeds, corrected by Holm) and P(better) are those of the row's arm against "
         f"{spec.own!r}."
     )
+    if any(arm.follows for arm in spec.arms.values()):
+        about += " An arm without a score when tuned takes the setting of the arm that it follows."
     settings = [
         textwrap.fill(f"- {one.arm}: {_setting(one)}", _WIDTH, subsequent_indent="  ") for one in entries
     ]
@@ -159,7 +170,7 @@ def _costs(entries: Sequence[Entry]) -> str:
             one.arm,
             f"{estimate(one.lives.late):.3g}",
             f"{estimate(one.lives.catastrophes):.3g}",
-            f"{one.tuning_score:.3g}",
+            "" if one.tuning_score is None else f"{one.tuning_score:.3g}",
         )
         for one in entries
     ]

@@ -58,6 +58,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "new-layouts": _ours("NewLayouts", steps=10_000, meant_for=("fear",)),
         "silent-catastrophe": _ours("SilentCatastrophe", price=0.2, listens=True, meant_for=("fear",)),
         "predator": _ours("Predator", steps=15_000, meant_for=("fear",)),
+        "battery": _ours("Battery", steps=15_000, meant_for=("fear",)),
         "approach-avoidance": _ours("ApproachAvoidance", meant_for=("fear", "recall")),
         "jammed-door": _ours("JammedDoor", meant_for=("anger",)),
         "mixed-doors": _ours("MixedDoors", steps=10_000, meant_for=("anger",)),

@@ -32,6 +32,7 @@ _COMPASS = ("up", "right", "down", "left")
 _GRIDS = (
     "RecurringRegimes", "JammedDoor", "SlipperyCliff", "MovingGoal", "RecurringGoals", "NewGoals",
     "MixedDoors", "NewLayouts", "SilentCatastrophe", "VanishingSource", "SparseMaze", "Predator",
+    "Battery",
 )  # fmt: skip
 _ACTIONS = {
     **{f"EmotionalED/{name}": _COMPASS for name in _GRIDS},

@@ -170,3 +170,11 @@ def test_an_arm_is_plain_data() -> None:
     assert LevelZero.from_dict(data["level0"]) == FEARFUL.level0
     assert data["search"]["level0.critic.radius"] == {"low": 1, "high": 5, "scale": "integer"}
     assert (data["fixed"], data["blocked_count"], data["note"]) == ({"exploration": 0.1}, 0, "why")
+    assert Arm(follows="all").to_dict()["follows"] == "all"
+
+
+def test_an_arm_that_follows_another_is_not_searched() -> None:
+    with pytest.raises(
+        ValueError, match=r"search: got \['affect.fear.caution'\], expected none .* follows 'all'"
+    ):
+        Arm(affect=BRAVE, follows="all", search={"affect.fear.caution": Range(0.05, 20.0)})

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from emotional_ed.affect import AffectConfig, CuriosityConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.policies import SoftmaxConfig
@@ -74,15 +75,16 @@ def test_the_number_of_processes_and_of_members_at_once_changes_nothing(
         "plain": Arm(),
         "soft": Arm(level0=LevelZero(policy=SoftmaxConfig()), search={"level0.policy.temperature": Range(0.01, 1.0)}),
         "untaught": Arm(fixed={"step_size": 0.0}),
+        "soft at plain's": Arm(level0=LevelZero(policy=SoftmaxConfig()), follows="plain"),
     }  # fmt: skip
     finished: list[int] = []
     alone = contest(SHORT, arms, TINY, progress=finished.append)
-    assert finished == [2, 1]
+    assert finished == [2, 2]
     side_by_side = contest(SHORT, arms, TINY, jobs=2, progress=finished.append)
-    assert sorted(finished[2:]) == [1, 2]
+    assert finished[2:] == [2, 2]
     monkeypatch.setattr(module, "_LARGEST", 5)
     in_pieces = contest(SHORT, arms, TINY)
-    assert [one.arm for one in side_by_side] == ["plain", "soft", "untaught"]
+    assert [one.arm for one in side_by_side] == ["plain", "soft", "untaught", "soft at plain's"]
     for first, *others in zip(alone, side_by_side, in_pieces, strict=True):
         for other in others:
             alike(first, other)
@@ -202,6 +204,92 @@ def test_budgets_are_whole_numbers(name: str) -> None:
             Budget(**{name: bad})  # type: ignore[arg-type]
 
 
+# ---------------------------------------------------------------- arms that follow another
+
+
+CALM = AffectConfig.levels(0)
+MOODY = dataclasses.replace(AffectConfig.levels(2), recall=None)
+FOLLOWED = {
+    "same kind": Arm(
+        follows="leader", affect=dataclasses.replace(MOODY, curiosity=CuriosityConfig(gain=3.0))
+    ),
+    "other kind": Arm(follows="leader", level0=LevelZero(policy=SoftmaxConfig()), fixed={"exploration": 0.5}),
+    "leader": Arm(affect=MOODY, search={"affect.anger.rate": Range(0.1, 1.0)}),
+    "plain": Arm(affect=CALM),
+}
+FOLLOWED["other kind"] = dataclasses.replace(FOLLOWED["other kind"], affect=MOODY)
+
+
+def test_an_arm_that_follows_lives_with_the_setting_of_the_other_and_has_no_trials() -> None:
+    brief = dataclasses.replace(SHORT, steps=150)
+    finished: list[int] = []
+    entries = contest(brief, FOLLOWED, TINY, progress=finished.append)
+    assert [one.arm for one in entries] == list(FOLLOWED)
+    assert sum(finished) == 4
+    by_name = {one.arm: one for one in entries}
+    alone = {name: FOLLOWED[name] for name in ("leader", "plain")}
+    for entry in contest(brief, alone, TINY):  # they are tuned as if nobody followed
+        alike(by_name[entry.arm], entry)
+    leader = by_name["leader"].setting
+    for name, setting in (("same kind", leader), ("other kind", {**leader, "exploration": 0.5})):
+        follower = by_name[name]
+        assert (follower.setting, follower.tuning_score, follower.trials) == (setting, None, [])
+        oracle = live(brief, {name: FOLLOWED[name]}, {name: [setting]}, range(7, 11))[name][0]
+        assert same(follower.lives, oracle)
+        assert not same(follower.lives, by_name["leader"].lives)
+
+
+def test_an_arm_that_follows_costs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, int]] = []
+
+    def watched(task: Task, arms: Any, settings: Mapping[str, Sequence[Any]], seeds: Sequence[int]) -> Any:
+        asked.append({name: len(settings[name]) for name in arms})
+        return live(task, arms, settings, seeds)
+
+    monkeypatch.setattr(module, "live", watched)
+    contest(dataclasses.replace(SHORT, steps=30), FOLLOWED, TINY)
+    assert asked == [
+        {"leader": 3, "plain": 3}, {"leader": 2, "plain": 2}, {"same kind": 1, "leader": 1, "plain": 1},
+        {"other kind": 1},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("follower", "message"),
+    [
+        (Arm(follows="leeder"), r"got 'x' that follows 'leeder', expected .* among \['leader', 'plain'\]"),
+        (
+            Arm(follows="same kind"),
+            "got 'x' that follows 'same kind', expected it to follow one that is tuned",
+        ),
+        (Arm(follows="x"), "got 'x' that follows 'x'"),
+        (Arm(follows="leader", affect=CALM), "got the path 'affect.anger.rate', expected NoneType to have"),
+    ],
+)
+def test_whom_nobody_can_follow_is_told_before_anything_is_run(
+    follower: Arm, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "live", None)
+    with pytest.raises(ValueError, match=message):
+        contest(SHORT, {**FOLLOWED, "x": follower}, TINY)
+
+
+def test_a_single_finalist_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+
+    def watched(task: Task, arms: Any, settings: Any, seeds: Sequence[int]) -> Any:
+        asked.append(list(seeds))
+        return live(task, arms, settings, seeds)
+
+    monkeypatch.setattr(module, "live", watched)
+    budget = dataclasses.replace(TINY, finalists=1)
+    (entry,) = contest(dataclasses.replace(SHORT, steps=60), {"plain": Arm()}, budget)
+    assert asked == [[TUNING_SEED, TUNING_SEED + 1], [7, 8, 9, 10]]
+    best = max(entry.trials, key=lambda one: one["score"])
+    assert entry.tuning_score == best["score"]
+    assert entry.setting == {name: best[name] for name in entry.setting}
+
+
 # ---------------------------------------------------------------- tasks and mechanisms
 
 
@@ -233,7 +321,7 @@ def test_every_arm_of_a_mechanism_has_its_own_numbers_and_the_shared_budget(mech
         with pytest.raises(
             ValueError, match=r"(task: got 'nowhere'|mechanism: got 'spite'), expected one of"
         ):
-            arms_for(**bad)
+            arms_for(bad["task"], bad["mechanism"])
 
 
 def builds(task: str, mechanisms: Sequence[str]) -> int:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from emotional_ed.analysis import holm, sign_flip_test
 from emotional_ed.experiments import evidence
 from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.evidence import Claim, evidence_table, weights_table
-from emotional_ed.experiments.mechanisms import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
+from emotional_ed.experiments.controls import CONTROLS, against_controls, controls_text
+from emotional_ed.experiments.evidence_tables import Claim, evidence_table, weights_table
+from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
 from emotional_ed.experiments.tasks import TASKS
 
 SEEDS = 24
@@ -67,6 +72,80 @@ def test_the_best_constant_is_the_one_that_tuned_best_not_the_one_that_reported_
 def test_a_gain_needs_both_the_level_below_and_the_strongest_rival() -> None:
     table = evidence_table([claim("a", weighed=0.9, plain=0.2, full=0.2), claim("b", 0.2, 0.2, 0.2)])
     assert [cells(table, row)[-1] for row in (0, 1)] == ["gain", "no difference"]
+    beaten = dataclasses.replace(fearful("c", shuffled=0.4, unlearned=0.9), rival="fear-unlearned")
+    row = cells(evidence_table([beaten]), 0)
+    assert row[4].startswith("+0.4 [")
+    assert row[5].startswith("-0.1 [")
+    assert row[-1] == "gain; loss against the rival"
+
+
+def fearful(task: str, shuffled: float, unlearned: float, plain: float = 0.4) -> Claim:
+    """Return a claim that fear reaches 0.8, with its controls."""
+    levels = {
+        "fear": 0.8,
+        PLAIN: plain,
+        UNTAUGHT: 0.0,
+        "fear-shuffled": shuffled,
+        "fear-unlearned": unlearned,
+    }
+    scores = {name: level + NOISE[:: 1 if name == "fear" else -1] for name, level in levels.items()}
+    return Claim("fear", task, "fear", PLAIN, scores, dict.fromkeys(levels, 0.0))
+
+
+def test_a_gain_stands_if_its_controls_lack_it() -> None:
+    text = controls_text(
+        [
+            fearful("idea", shuffled=0.4, unlearned=0.5),
+            fearful("luck", shuffled=0.8, unlearned=0.9),
+            fearful("nothing", shuffled=0.4, unlearned=0.4, plain=0.8),
+        ]
+    )
+    table, said = text.split("\n\n")
+    rows = [cells(table, row) for row in range(6)]
+    assert len(table.splitlines()) == 8, "no row for what gains nothing"
+    assert [row[0] for row in rows] == ["fear on idea"] * 3 + ["fear on luck"] * 3
+    assert [row[2].rsplit(" ", 1)[0] for row in rows[:3]] == [UNTAUGHT, "fear-shuffled", "fear-unlearned"]
+    assert [row[3] for row in rows[:3]] == list(CONTROLS["fear"].values())
+    assert [row[4] for row in rows] == ["nothing", "nothing", "25%", "nothing", "100%", "125%"]
+    assert [row[6] for row in rows] == [
+        "stands", "stands", "stands", "stands", "not told apart", "the control does better",
+    ]  # fmt: skip
+    assert rows[2][5].startswith("+0.3 [")
+    assert said == (
+        "Of 3 claims of single mechanisms 2 gain over tuned level 0, and 1 of these gains stand against every "
+        "control of theirs. Some control does as well or better: fear on luck (fear-shuffled, fear-unlearned)."
+    )
+
+
+def test_controls_are_corrected_together_and_only_those_of_gains() -> None:
+    rng = np.random.default_rng(3)
+    gains = [fearful("a", 0.79, 0.78), fearful("b", 0.8, 0.79)]
+    for one in gains:
+        one.scores.update({name: one.scores[name] + rng.normal(0, 0.03, SEEDS) for name in one.scores})
+    found = against_controls(gains)
+    pairs = [(one.own, one.scores[name]) for one in gains for name in CONTROLS["fear"]]
+    by_hand = holm([sign_flip_test(*pair) for pair in pairs])
+    assert [gap.p for against in found for gap in against.values()] == by_hand.tolist()
+    assert np.median(by_hand) > 0.01, "the correction can be seen"
+    rows = controls_text([*gains, fearful("nothing", 0.1, 0.1, plain=0.9)]).splitlines()[2:8]
+    assert [row.split("(p ")[1].split(")")[0] for row in rows] == [f"{p:.2g}" for p in by_hand]
+
+
+def test_without_a_gain_there_is_nothing_to_explain() -> None:
+    text = controls_text([fearful("nothing", 0.4, 0.4, plain=0.8), claim("whole", 0.9, 0.2, 0.2)])
+    assert text == (
+        "Of 1 claims of single mechanisms 0 gain over tuned level 0, and 0 of these gains stand against every "
+        "control of theirs."
+    )
+
+
+@pytest.mark.parametrize("mechanism", [name for name in MECHANISMS if name not in ("whole", "ladder")])
+def test_every_mechanism_has_controls_and_they_are_arms_of_its_contests(mechanism: str) -> None:
+    for task in TASKS:
+        arms = arms_for(task, mechanism)
+        assert set(CONTROLS[mechanism]) <= set(arms)
+        controls = {name for name, arm in arms.items() if arm.role == "control"} - {PLAIN}
+        assert controls <= set(CONTROLS[mechanism])
 
 
 def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on_everything() -> None:
@@ -88,6 +167,7 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     assert text.startswith("### regret")
     assert "| full-feedback |" in text
     assert "learned weights" not in text
+    assert "### controls\n\n" in text
     rows = list(csv.DictReader((tmp_path / "scores" / "regret.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
     assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}
