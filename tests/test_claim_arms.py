@@ -19,10 +19,10 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.critics import QLearningConfig
 from emotional_ed.agents.critics.danger import greedy_target
 from emotional_ed.agents.rules import Moment
-from emotional_ed.experiments.claim_arms import CLAIM_MECHANISMS, CLAIM_TASKS
-from emotional_ed.experiments.claims_amnesia import AmnesiaConfig
-from emotional_ed.experiments.claims_aversion import SENSE, AversionConfig
-from emotional_ed.experiments.claims_shaping import FearPotentialConfig
+from emotional_ed.experiments.claims.amnesia import AmnesiaConfig
+from emotional_ed.experiments.claims.arms import CLAIM_MECHANISMS, CLAIM_TASKS
+from emotional_ed.experiments.claims.aversion import SENSE, AversionConfig
+from emotional_ed.experiments.claims.shaping import FearPotentialConfig
 
 PITS = "EmotionalED/MovingGoal-v0"
 WORLD: dict[str, Any] = {"step_size": 0.3, "discount": 0.95, "exploration": 0.2}

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotional_ed.experiments import claims, evidence
-from emotional_ed.experiments.claim_arms import CLAIM_MECHANISMS, CLAIM_TASKS
-from emotional_ed.experiments.claims import Sources, judge, load, run_contests, write_claims
-from emotional_ed.experiments.claims_list import CLAIMS, DEEP, SPEED, EarlierClaim
-from emotional_ed.experiments.claims_speed import half_octaves, late_scores, load_speed, steps_needed
-from emotional_ed.experiments.claims_verdict import (
+from emotional_ed.experiments import evidence
+from emotional_ed.experiments.claims import study as claims
+from emotional_ed.experiments.claims.arms import CLAIM_MECHANISMS, CLAIM_TASKS
+from emotional_ed.experiments.claims.catalogue import CLAIMS, DEEP, SPEED, EarlierClaim
+from emotional_ed.experiments.claims.speed import half_octaves, late_scores, load_speed, steps_needed
+from emotional_ed.experiments.claims.study import Sources, judge, load, run_contests, write_claims
+from emotional_ed.experiments.claims.verdict import (
     ARTEFACT,
     HARMFUL,
     HOLDS,

@@ -16,13 +16,14 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.trace import Trace
 from emotional_ed.envs import BatchedStep
-from emotional_ed.experiments import disorders, disorders_run
 from emotional_ed.experiments.arm import Arm
 from emotional_ed.experiments.contest import TUNING_SEED, live
-from emotional_ed.experiments.disorders_conduct import CONDUCT, Conduct
-from emotional_ed.experiments.disorders_list import DISORDERS, SITUATIONS, Disorder
-from emotional_ed.experiments.disorders_run import FIXED, Curve, Scope, live_at_doses, load_curves
-from emotional_ed.experiments.disorders_table import (
+from emotional_ed.experiments.disorders import doses as disorders_run
+from emotional_ed.experiments.disorders import study as disorders
+from emotional_ed.experiments.disorders.catalogue import DISORDERS, SITUATIONS, Disorder
+from emotional_ed.experiments.disorders.conduct import CONDUCT, Conduct
+from emotional_ed.experiments.disorders.doses import FIXED, Curve, Scope, live_at_doses, load_curves
+from emotional_ed.experiments.disorders.verdicts import (
     dose_text,
     expectations,
     scores_csv,

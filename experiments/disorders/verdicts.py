@@ -12,9 +12,9 @@ import numpy as np
 
 from emotional_ed.analysis import Estimate, holm, iqm, iqm_difference, sign_flip_test
 from emotional_ed.analysis.table import table_of
-from emotional_ed.experiments.disorders_conduct import CONDUCT
-from emotional_ed.experiments.disorders_list import DISORDERS
-from emotional_ed.experiments.disorders_run import ROLES, Curve
+from emotional_ed.experiments.disorders.catalogue import DISORDERS
+from emotional_ed.experiments.disorders.conduct import CONDUCT
+from emotional_ed.experiments.disorders.doses import ROLES, Curve
 
 _SIGNIFICANT = 0.05
 COLUMNS = ("disorder", "task", "dose", "seed", "score", "conduct")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis import estimate
 from emotional_ed.experiments.arm import Arm, Setting
-from emotional_ed.experiments.claims_list import SPEED
-from emotional_ed.experiments.claims_verdict import Measured
+from emotional_ed.experiments.claims.catalogue import SPEED
+from emotional_ed.experiments.claims.verdict import Measured
 from emotional_ed.experiments.contest import live
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.experiments.rungs import PLAIN, UNTAUGHT

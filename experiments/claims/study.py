@@ -22,10 +22,10 @@ from emotional_ed.analysis import estimate
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments import evidence
-from emotional_ed.experiments.claim_arms import CLAIM_MECHANISMS, CLAIM_TASKS
-from emotional_ed.experiments.claims_list import CLAIMS, DEEP, SPEED, Contest, EarlierClaim
-from emotional_ed.experiments.claims_speed import load_speed, measure_speed
-from emotional_ed.experiments.claims_verdict import (
+from emotional_ed.experiments.claims.arms import CLAIM_MECHANISMS, CLAIM_TASKS
+from emotional_ed.experiments.claims.catalogue import CLAIMS, DEEP, SPEED, Contest, EarlierClaim
+from emotional_ed.experiments.claims.speed import load_speed, measure_speed
+from emotional_ed.experiments.claims.verdict import (
     RULE,
     Comparisons,
     Measured,

@@ -10,9 +10,9 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.sweeping import SweepingConfig
 from emotional_ed.experiments.arm import Arm, Range
-from emotional_ed.experiments.claims_amnesia import AmnesiaConfig
-from emotional_ed.experiments.claims_aversion import SENSE, AversionConfig
-from emotional_ed.experiments.claims_shaping import FearPotentialConfig
+from emotional_ed.experiments.claims.amnesia import AmnesiaConfig
+from emotional_ed.experiments.claims.aversion import SENSE, AversionConfig
+from emotional_ed.experiments.claims.shaping import FearPotentialConfig
 from emotional_ed.experiments.mechanisms import MECHANISMS, Arms
 from emotional_ed.experiments.tasks import TASKS, Task
 

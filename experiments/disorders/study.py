@@ -11,8 +11,8 @@ from pathlib import Path
 from emotional_ed.analysis import estimate
 from emotional_ed.analysis.panels import Line, Panel, draw_panels
 from emotional_ed.experiments.arms import require_known
-from emotional_ed.experiments.disorders_list import DISORDERS, Disorder
-from emotional_ed.experiments.disorders_run import (
+from emotional_ed.experiments.disorders.catalogue import DISORDERS, Disorder
+from emotional_ed.experiments.disorders.doses import (
     FIXED,
     ROLES,
     Scope,
@@ -20,7 +20,7 @@ from emotional_ed.experiments.disorders_run import (
     run_disorders,
     tuned_settings,
 )
-from emotional_ed.experiments.disorders_table import (
+from emotional_ed.experiments.disorders.verdicts import (
     Verdict,
     dose_text,
     expectations,
@@ -35,7 +35,7 @@ from emotional_ed.files import write_atomically
 
 _ABOUT = """\
 Each disorder is one number of an emotion, from none to absurd. Everything else is the same for all doses:
-{setting}; all other numbers are the defaults or stand in `experiments/disorders_list.py`. {seeds} seeds
+{setting}; all other numbers are the defaults or stand in `experiments/disorders/catalogue.py`. {seeds} seeds
 from {first_seed}, common to all doses; IQM of the mean return over all episodes of a life, less the price
 of catastrophes that the reward leaves out.
 

@@ -18,15 +18,15 @@ import torch
 from emotional_ed.analysis.panels import draw_panels
 from emotional_ed.checks import require_int
 from emotional_ed.experiments.arms import require_known
-from emotional_ed.experiments.inner_anger import anger
-from emotional_ed.experiments.inner_fear import fear
-from emotional_ed.experiments.inner_grief import grief
-from emotional_ed.experiments.inner_others import others
-from emotional_ed.experiments.inner_recall import recall
-from emotional_ed.experiments.inner_record import Scope
-from emotional_ed.experiments.inner_scene import Scene
-from emotional_ed.experiments.inner_sleep import sleep
-from emotional_ed.experiments.inner_weights import weights
+from emotional_ed.experiments.inner.anger import anger
+from emotional_ed.experiments.inner.fear import fear
+from emotional_ed.experiments.inner.grief import grief
+from emotional_ed.experiments.inner.others import others
+from emotional_ed.experiments.inner.recall import recall
+from emotional_ed.experiments.inner.record import Scope
+from emotional_ed.experiments.inner.scene import Scene
+from emotional_ed.experiments.inner.sleep import sleep
+from emotional_ed.experiments.inner.weights import weights
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.files import write_atomically
 
