@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,15 @@ def test_what_was_learned_before_an_error_is_kept(tmp_path: Path, monkeypatch: p
     assert 500 < int(rows[-1].split(",")[2]) <= 700
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let child processes hear Ctrl-C, which those of a job in the background do not by themselves."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_saves_what_is_finished(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -334,6 +343,7 @@ def children(process: int) -> list[int]:
     return [int(one) for one in listing.read_text().split()] if listing.exists() else []
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 def test_ctrl_c_stops_all_arms_at_once_and_keeps_what_they_have(tmp_path: Path) -> None:
     out = tmp_path / "study"
