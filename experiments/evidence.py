@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from emotional_ed.experiments.against_controls import controls_text
 from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.controls import controls_text
 from emotional_ed.experiments.evidence_tables import Claim, evidence_table, overall, weights_table
 from emotional_ed.experiments.outcome import gathered_scores, load_suite
 from emotional_ed.experiments.suite import LAST, SuiteSpec, run_suite

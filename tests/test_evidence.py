@@ -11,8 +11,8 @@ import pytest
 
 from emotional_ed.analysis import holm, sign_flip_test
 from emotional_ed.experiments import evidence
+from emotional_ed.experiments.against_controls import CONTROLS, against_controls, controls_text
 from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.controls import CONTROLS, against_controls, controls_text
 from emotional_ed.experiments.evidence_tables import Claim, evidence_table, weights_table
 from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
 from emotional_ed.experiments.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED

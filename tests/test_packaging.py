@@ -1,5 +1,8 @@
 """Folders, links, mapping and wheel agree; nothing of ours is flat in site-packages."""
 
+import importlib
+import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -82,3 +85,14 @@ def test_the_table_of_ideas_names_files_that_exist() -> None:
     assert len(paths) >= 12
     for path in paths:
         assert (ROOT / path).is_file(), path
+
+
+def test_no_module_hides_a_name_that_its_package_imports_when_asked() -> None:
+    """Importing `package.name` sets `name` on the package, and a lazy name of the same spelling is gone."""
+    for package in sorted(package_folders()):
+        found = importlib.import_module(package)
+        assert found.__file__ is not None
+        inside = {one.name for one in pkgutil.iter_modules([str(Path(found.__file__).parent)])}
+        named = set(getattr(found, "__all__", ())) & inside
+        hidden = {name for name in named if not inspect.ismodule(getattr(found, name))}
+        assert not hidden, f"{package}: {sorted(hidden)} are modules and names at once"
