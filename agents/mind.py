@@ -289,9 +289,12 @@ class Mind(QuickModule):
 
         `slot` [P] is the value memory that was in use in this step; recall may have gone on to another.
         """
-        recall = self.affect.recall
+        recall, attachment = self.affect.recall, self.affect.attachment
         self._fall_back(slot)
-        if recall is not None and bool(recall.fresh.any()):
+        fresh = recall is not None and bool(recall.fresh.any())
+        if attachment is not None and recall is not None and self.affect.slots > 1:
+            attachment.follow(recall.slot, recall.begun() if fresh else None)
+        if recall is not None and fresh:
             who = recall.fresh.nonzero().squeeze(-1)
             self._by_slot()[who, :, recall.slot[who]] = 0
             self.affect.begin_anew(recall.fresh)

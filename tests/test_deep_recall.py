@@ -482,6 +482,27 @@ def test_fast_heads_fall_back_to_slow_ones_by_hand() -> None:
     assert torch.equal(heads.matrix(1), other)
 
 
+def test_what_an_environment_begins_anew_is_nothing_that_another_is_attached_to() -> None:
+    affect = dataclasses.replace(LEVEL2, attachment=AttachmentConfig(decay=0.0))
+    model = turner(affect, envs=2).learn(30)
+    open_all(model)
+    feelings, recall, attachment = model._feelings, model.affect.recall, model.affect.attachment
+    assert feelings is not None
+    assert recall is not None
+    assert attachment is not None
+    attachment.memory.M.fill_(1.0)
+    attachment.shelf.fill_(2.0)
+    attachment.slot.fill_(0)
+    recall.slot.copy_(torch.tensor([1, 2]))
+    recall.fresh.copy_(torch.tensor([True, False]))
+    feelings._end_episodes()
+    assert attachment.slot.tolist() == [1, 2]
+    assert not attachment.memory.M[0].any()
+    assert (attachment.memory.M[1] == 2).all()
+    assert not attachment.shelf[:, 1].any()
+    assert (attachment.shelf[:, 0] == 1).all()
+
+
 @pytest.mark.parametrize("recall", [True, False])
 def test_attachment_holds_values_back_and_its_zero_changes_nothing(recall: bool) -> None:
     base = LEVEL2 if recall else dataclasses.replace(LEVEL2, recall=None)

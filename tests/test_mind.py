@@ -242,18 +242,23 @@ def test_values_and_dreams_begin_anew_every_so_many_episodes() -> None:
 
 @pytest.mark.parametrize("above", ["alone", "with recall"])
 def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
-    """Each end: Q += 1/4 (2 - Q) in the memory that was in use; a memory begun anew is blank. By hand."""
+    """Each end: Q += 1/4 (S - Q) in the memory that was in use; what begins anew is blank, S too. By hand."""
     attachment = AttachmentConfig(step_size=0.0, decay=0.25, gate=0.0, mourning=0.0)
     recall = above == "with recall"
     moody = recalling(slots=3, threshold=0.1, reluctance=0.0, mood_gain=0.0)
     config = dataclasses.replace(moody if recall else PLAIN, attachment=attachment)
     dreams = LevelZero(sleep=SleepConfig(draw="uniform", period=10**6, room=10_000))
     model = agent(REGIMES, config, dreams, exploration=0.5)
-    model.affect.level("attachment").memory.M.fill_(2.0)
+    attached = model.affect.level("attachment")
+    attached.memory.M.fill_(2.0)
     if recall:
         model.affect.level("recall").ignorance.fill_(1e6)
         model.affect.level("recall").ignorance[:, 1] = 1  # ignorance was bliss: nothing is in the way
     slots, ends, begun, switched = model.affect.slots, 0, 0, 0
+    worth = np.full(slots, 2, dtype=np.float32)
+    if recall:
+        worth += np.arange(slots, dtype=np.float32)
+        attached.shelf.copy_(torch.from_numpy(worth)[:, None, None])
     Q = np.zeros((slots, 25, 4), dtype=np.float32)
     for _ in range(500):
         slot = 0 if model.affect.slot is None else int(model.affect.slot)
@@ -264,12 +269,14 @@ def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
         Q[slot, int(signals["observation"]), int(signals["action"])] += one(0.3) * one(signals["lss"].item())
         if bool(step.terminated | step.truncated):
             ends += 1
-            Q[slot] += one(0.25) * (one(2) - Q[slot])
+            Q[slot] += one(0.25) * (worth[slot] - Q[slot])
         now = 0 if model.affect.slot is None else int(model.affect.slot)
         switched += now != slot
         if recall and bool(model.affect.level("recall").fresh):
             begun += 1
             Q[now] = 0
+            assert not attached.memory.M.any()
+            attached.memory.M.fill_(float(worth[now]))
             mine = (sleep.past_key[0] // 25 == now) & sleep.valid[0]
             assert not mine.any()
             assert sleep.valid[0].any()
@@ -277,6 +284,39 @@ def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
         assert np.array_equal(held, Q)
     assert ends > 10
     assert (switched >= begun > 3) if recall else not switched
+
+
+def test_every_recalled_memory_has_a_slow_one_that_learns_while_it_is_in_use() -> None:
+    """S(s, a) += 0.1 (y - S(s, a)) in that of the memory in use, members apart. By hand."""
+    attachment = AttachmentConfig(step_size=0.1, decay=0.05, gate=0.0, mourning=0.0)
+    moody = dataclasses.replace(recalling(slots=3, threshold=0.1, reluctance=0.0), attachment=attachment)
+    forgetful = dataclasses.replace(recalling(**FORGETFUL), attachment=attachment)
+    model = agent(REGIMES, [moody, moody, forgetful], population=3, exploration=0.5)
+    model.value.M[:2, :, :25] = 2.0  # disappointment ahead
+    recall, attached = model.affect.recall, model.affect.attachment
+    assert recall is not None
+    assert attached is not None
+    recall.ignorance.fill_(1e6)
+    recall.ignorance[:, 1] = 1  # ignorance was bliss: nothing is in the way of a new memory
+    S = np.zeros((3, recall.room, 4, 25))
+    used: set[tuple[int, int]] = set()
+    begun = 0
+    for _ in range(600):
+        slots = recall.slot.tolist()
+        signals = model.learn(1).signals
+        for member, slot in enumerate(slots):
+            place = (member, slot, int(signals["action"][member]), int(signals["observation"][member]))
+            S[place] += 0.1 * (float(signals["target"][member]) - S[place])
+            used.add((member, slot))
+            if recall.fresh[member]:
+                begun += 1
+                S[member, int(recall.slot[member])] = 0
+        now = recall.slot
+        assert np.allclose(attached.memory.M, S[np.arange(3), now], atol=1e-6)
+        away = np.arange(recall.room) != now.numpy()[:, None]
+        assert np.allclose(attached.shelf.numpy()[away], S[away], atol=1e-6)
+    assert used >= {(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
+    assert begun >= 2
 
 
 def test_attachment_holds_back_whole_distributions() -> None:

@@ -287,7 +287,12 @@ class Feelings:
             self.slow.consolidate(attachment, first if self.lived is None else self.lived)
         if recall is None or self.heads is None or not self.heads.several:
             return
-        if bool(recall.fresh.any()):
+        fresh = bool(recall.fresh.any())
+        if attachment is not None:  # a head that one environment begins anew is anew for all of them
+            attachment.follow(
+                recall.slot, recall.begun().any(0).expand(len(recall.slot), -1) if fresh else None
+            )
+        if fresh:
             self.begun = tuple(sorted(set(recall.slot[recall.fresh].tolist())))
             for slot in self.begun:
                 self.heads.begin(slot)

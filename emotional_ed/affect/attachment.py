@@ -64,8 +64,12 @@ class Attachment(Channel):
     Source: Bowlby (1980), "Loss"; complementary learning systems, McClelland, McNaughton and O'Reilly (1995).
     When it does harm: where nothing comes back, the slow memory is a wrong anchor, and yearning goes in vain.
 
+    Where recall selects among several value memories, every one has a slow memory of its own: `memory` is
+    that of the one in use, the others rest on a shelf.
+
     Shapes:
         memory.M: [P, A, K]; grief, longing: [P]; visiting: [P] bool.
+        With recall of S memories, shelf: [P, S, A, K]; slot: [P] int64.
     """
 
     grief: Tensor
@@ -80,6 +84,8 @@ class Attachment(Channel):
     acceptance: Tensor
     yearning: Tensor
     rate: Tensor
+    shelf: Tensor
+    slot: Tensor
 
     name = "attachment"
     Config = AttachmentConfig
@@ -133,6 +139,29 @@ class Attachment(Channel):
     def retention(self) -> tuple[Tensor, Tensor]:
         """Return how far fast values fall back now, [P], 0 within an episode, and to what, [P, A, K]."""
         return self.rate, self.memory.M
+
+    def make_room(self, slots: int) -> None:
+        """Keep a slow memory for each of `slots` value memories; called once, before the first step."""
+        population = self.setting.population
+        self.register_buffer("shelf", torch.zeros(population, slots, *self.memory.M.shape[1:]))
+        self.register_buffer("slot", torch.zeros(population, dtype=torch.int64))
+
+    def follow(self, slot: Tensor, begun: Tensor | None = None) -> None:
+        """Take up the slow memories that belong to the value memories `slot` [P].
+
+        Args:
+            slot: which value memory answers from now on, [P] int64.
+            begun: value memories that began anew, [P, S] bool; their slow ones begin at zero.
+        """
+        changed = slot != self.slot
+        who = (changed if begun is None else changed | begun.any(-1)).nonzero().squeeze(-1)
+        if not len(who):
+            return
+        self.shelf[who, self.slot[who]] = self.memory.M[who]
+        if begun is not None:
+            self.shelf[begun] = 0
+        self.slot.copy_(slot)
+        self.memory.M[who] = self.shelf[who, slot[who]]
 
     def cut_episode(self) -> None:
         """Come home, and let nothing fall back."""

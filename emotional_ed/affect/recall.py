@@ -361,6 +361,10 @@ class Recall(Channel):
         longest = waiting == waiting.amax(-1, keepdim=True)
         return torch.where(longest, self.index[: self.room], self.room - 1).amin(-1)
 
+    def begun(self) -> Tensor:
+        """Return the memories that were taken as blank in this step, [P, S] bool."""
+        return (self.index[: self.room] == self.slot[:, None]) & self.fresh[:, None]
+
     def cut_episode(self) -> None:
         """Drop what the running episode has added up."""
         self.total.zero_()

@@ -109,6 +109,8 @@ class AffectSystem(QuickModule):
         self._wishes: dict[str, Drive | None] = {}
         recall = self.recall
         self.slots = 1 if recall is None else recall.room
+        if self.attachment is not None and self.slots > 1:
+            self.attachment.make_room(self.slots)
         self.signals: Signals = {}
         self.to(device)
 
