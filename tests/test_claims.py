@@ -81,6 +81,9 @@ def verdict(one: Measured) -> str:
         (measured(0.0, 0.0, None, to_learn=0.001), NOT_TOLD_APART),  # next to nothing was to be learned
         (measured(-0.5, -0.8, None), HARMFUL),
         (measured(-0.5, -0.8, -0.6), HARMFUL),
+        (measured(-0.06, -0.8, None), HARMFUL),
+        (measured(-0.04, -0.8, None), ARTEFACT),  # sure, but next to nothing
+        (measured(-0.04, -0.8, None, to_learn=0.5), HARMFUL),
     ],
 )
 def test_the_rule_on_scores_made_by_hand(one: Measured, expected: str) -> None:
@@ -121,10 +124,11 @@ def test_no_contest_no_verdict() -> None:
 
 
 def test_a_control_may_gain_and_must_not_lose() -> None:
-    every = [measured(own, None, None) for own in (0.5, 0.0, -0.5)]
+    every = [measured(own, None, None) for own in (0.5, 0.0, -0.04, -0.5)]
     assert [control_verdict(*pair) for pair in zip(every, compare_all(every), strict=True)] == [
         "gain",
         "no loss",
+        "small loss",
         HARMFUL,
     ]
 

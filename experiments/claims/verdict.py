@@ -19,22 +19,23 @@ NOT_TOLD_APART = "not told apart"
 VERDICTS = (HOLDS, IN_PART, ARTEFACT, HARMFUL, NOT_TOLD_APART)
 """What can be said of a claim that was measured."""
 MARGIN = 0.05
-"""A gain below this share of what there is to learn is none worth the name."""
+"""A gain, or a loss, below this share of what there is to learn is none worth the name."""
 RULE = f"""\
 The rule, for one contest, in this order; "gain" and "loss" need p < {SIGNIFICANT} after Holm and an interval
 without 0:
 
-1. *harmful*: a loss against tuned level 0.
+1. *harmful*: a loss against tuned level 0 of more than {MARGIN:.0%} of what there is to learn (the best arm's
+   score less that of an agent that learns nothing).
 2. No gain over level 0: *an artefact* if the interval leaves out a gain of {MARGIN:.0%} of what there is to
-   learn (the best arm's score less that of an agent that learns nothing), else *not told apart*.
+   learn, else *not told apart*.
 3. A gain over level 0 that a control without the idea shows as well (it gains over level 0 too, and is not
    beaten): *an artefact*.
 4. A gain over level 0, over the strongest simple rival (there must be one) and over that control: *holds*.
    Else *holds in part*.
 
-For a claim: *holds* if all its contests do and the situations where it must not harm show no loss; *holds in
-part* if any of its contests holds, in part or in full; else *harmful* if any contest or control is a loss;
-else *not told apart* if any contest is; else *an artefact*."""
+For a claim: *holds* if all its contests do and no situation in which it must not harm is *harmful*; *holds
+in part* if any of its contests holds, in part or in full; else *harmful* if any contest or control is; else
+*not told apart* if any contest is; else *an artefact*."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def compare_all(measured: Sequence[Measured]) -> list[Comparisons]:
 def contest_verdict(one: Measured, compared: Comparisons) -> str:
     """Return what `RULE` says of one contest."""
     gain = compared[one.own, one.plain]
-    if gain.sign < 0:
+    if _harms(one, gain):
         return HARMFUL
-    if gain.sign == 0:
+    if gain.sign <= 0:
         return ARTEFACT if gain.gain.high < MARGIN * one.to_learn else NOT_TOLD_APART
     beats = [compared[pair].sign > 0 for pair in one.pairs if pair[0] == one.own]
     if one.control is not None:
@@ -102,7 +103,12 @@ def contest_verdict(one: Measured, compared: Comparisons) -> str:
 
 def control_verdict(one: Measured, compared: Comparisons) -> str:
     """Return whether the mechanism harms where it need not help."""
-    return {1: "gain", 0: "no loss", -1: HARMFUL}[compared[one.own, one.plain].sign]
+    gain = compared[one.own, one.plain]
+    return HARMFUL if _harms(one, gain) else {1: "gain", 0: "no loss", -1: "small loss"}[gain.sign]
+
+
+def _harms(one: Measured, gain: Difference) -> bool:
+    return gain.sign < 0 and -gain.gain.value > MARGIN * one.to_learn
 
 
 def claim_verdict(contests: Sequence[str], controls: Sequence[str] = ()) -> str:
