@@ -92,6 +92,8 @@ class Fear(Channel):
     declared: Tensor
     usual: Tensor
     certain: Tensor
+    bearable: Tensor
+    span: Tensor
 
     name = "fear"
     Config = FearConfig
@@ -105,6 +107,8 @@ class Fear(Channel):
         self.rewards = Standardiser([SurpriseConfig(limit=1000)] * population)
         self.remember("usual")
         self.register_buffer("certain", torch.ones(population), persistent=False)
+        self.register_buffer("bearable", -self.onset, persistent=False)
+        self.register_buffer("span", self.full - self.onset, persistent=False)
         self.listens = any(config.declared for config in configs)
         """Whether a declared danger is wanted at all."""
         self.hurries = any(config.step_gain != 0 for config in configs)
@@ -133,10 +137,9 @@ class Fear(Channel):
     def _harm(self, reward: Tensor, due: Tensor | None) -> Tensor:
         """Return how bad a reward is beside what is usual, [P] in [0, 1]."""
         error = reward - self.usual
-        rate = torch.maximum(self.rewards.decay, 1 / (self.rewards.count + 1))
-        z = self.rewards.standardise(error, reward, due)
-        commit(self.usual, self.usual + rate * error, due)
-        return ((-z - self.onset) / (self.full - self.onset)).clamp(0, 1)
+        z, rate = self.rewards.take_in(error, reward, due)
+        commit(self.usual, error.mul_(rate).add_(self.usual), due)
+        return self.bearable.sub(z).div_(self.span).clamp_(0, 1)
 
     def _declared_harm(self, signals: Signals) -> Tensor:
         """Return the declared danger and what of the next state's is felt already, [P] in [0, 1]."""

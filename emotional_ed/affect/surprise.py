@@ -65,6 +65,10 @@ class Standardiser(QuickModule):
 
     def standardise(self, error: Tensor, target: Tensor, due: Tensor | None) -> Tensor:
         """Take in errors [P] with their targets [P] and return the standardised errors z [P]."""
+        return self.take_in(error, target, due)[0]
+
+    def take_in(self, error: Tensor, target: Tensor, due: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Do the same, and return the weight b of these errors too, [P]."""
         held = (self.count, self.scale, self.size, self.unit)
         count, scale, size, unit = held if due is None else [one.clone() for one in held]
         rate = torch.maximum(self.decay, count.add_(self.one).reciprocal())
@@ -74,7 +78,8 @@ class Standardiser(QuickModule):
         if due is not None:
             for buffer, new in zip(held, (count, scale, size, unit), strict=True):
                 commit(buffer, new, due)
-        return error.div(unit.clamp_min(torch.finfo(unit.dtype).tiny)).clamp_(self.lowest, self.limit)
+        z = error.div(unit.clamp_min(torch.finfo(unit.dtype).tiny)).clamp_(self.lowest, self.limit)
+        return z, rate
 
 
 @final
