@@ -12,6 +12,7 @@ import gymnasium
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
+from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
 from emotional_ed.agents.deep.rivals import IntrinsicFearBuffer, Resets, careful_qrdqn
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.checks import require_choice, require_int, require_range
@@ -118,6 +119,8 @@ class DeepArm:
     """Resets of the last layers."""
     risk: RiskConfig | None = None
     """Quantiles instead of values, and no affect."""
+    sleep: DeepSleepConfig | None = None
+    """Gradient steps between episodes; only with `replay`."""
     search: Mapping[str, Range] = field(default_factory=dict)
     """Path -> where it is searched, beside `COMMON` and what the task adds."""
     fixed: Setting = field(default_factory=dict)
@@ -135,6 +138,8 @@ class DeepArm:
             raise ValueError("danger: got it together with replay, expected one of them")
         if self.risk is not None and (self.replay is not None or self.double or not self.affect.is_plain):
             raise ValueError("risk: got it with affect, double or replay, expected it without them")
+        if self.sleep is not None and self.replay is None:
+            raise ValueError(f"sleep: got {self.sleep!r} without replay, expected replay=PrioritisedConfig()")
         for path, one in self.search.items():
             one.check(f"search[{path!r}]")
             self.configured({path: one.at(0.5)})
@@ -184,6 +189,8 @@ class DeepArm:
             model = careful_qrdqn(world, **dataclasses.asdict(arm.risk), hidden=hidden, **arguments)
         else:
             own: dict[str, Any] = {"affect": arm.affect, "double": arm.double, "fear_on": arm.fear_on}
+            if arm.sleep is not None:
+                own["sleep"] = arm.sleep
             model = EmotionalDQN("MlpPolicy", world, policy_kwargs={"net_arch": hidden}, **own, **arguments)
         resets = arm.resets
         return model, [] if resets is None else [Resets(resets.every, layers=resets.layers, seed=seed)]
@@ -205,6 +212,9 @@ class DeepArm:
         plain = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         for name in ("replay", "danger", "resets", "risk"):
             plain[name] = None if plain[name] is None else dataclasses.asdict(plain[name])
+        sleep = plain.pop("sleep")
+        if sleep is not None:  # named only where there is one: folders from before there was sleep go on
+            plain["sleep"] = dataclasses.asdict(sleep)
         return {
             **plain,
             "affect": self.affect.to_dict(),

@@ -42,14 +42,15 @@ RUNGS = (EMOTIONS, MOODS, WEIGHED, SLEEP, EVERYTHING)
 """The ladder above level 0."""
 
 _NIGHT = SleepConfig(draw="salience", updates=10)  # a tenth of an update a step
-_SILENT: Mapping[str, Setting] = MappingProxyType(
+SILENT: Mapping[str, Setting] = MappingProxyType(
     {
         "arousal": {"affect.arousal.step_gain": 0.0},
         "fear": {"affect.fear.caution": 0.0, "affect.fear.avoidance": 0.0},
         "anger": {"affect.anger.persistence": 0.0, "affect.anger.step_gain": 0.0},
     }
-)  # weights name these three, so they stay and move nothing, which is bit for bit as if they were not there
-_REMOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+)
+"""Component -> numbers at which it moves nothing, bit for bit as if it were not there: weights name it."""
+REMOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "joy": ("joy",),
         "curiosity": ("curiosity",),
@@ -61,8 +62,9 @@ _REMOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sleep": ("salience",),
     }
 )
-COMPONENTS = (*_SILENT, *_REMOVED)
-"""What can be taken from `EVERYTHING`; mood goes with temperament, its anchor, and recall, which needs it."""
+"""Component -> the parts of an affect that go with it; mood goes with temperament, its anchor, and recall."""
+COMPONENTS = (*SILENT, *REMOVED)
+"""What can be taken from `EVERYTHING`."""
 
 
 def without(component: str) -> str:
@@ -153,12 +155,12 @@ def _everything(task: Task) -> AffectConfig:
 
 
 def _less(everything: Arm, component: str) -> Arm:
-    gone = dict.fromkeys(_REMOVED.get(component, ()))
+    gone = dict.fromkeys(REMOVED.get(component, ()))
     return Arm(
         role="control",
         follows=EVERYTHING,
         affect=dataclasses.replace(everything.affect, **gone),  # type: ignore[arg-type]
         level0=LevelZero() if component == "sleep" else everything.level0,
-        fixed=_SILENT.get(component, {}),
+        fixed=SILENT.get(component, {}),
         note=f"without {component}, at the setting of {EVERYTHING!r}",
     )
