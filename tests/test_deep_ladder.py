@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from emotional_ed.affect import AffectConfig
-from emotional_ed.experiments import deep_ladder
-from emotional_ed.experiments.deep_arm import DeepArm, PrioritisedConfig
-from emotional_ed.experiments.deep_jobs import live_deep
-from emotional_ed.experiments.deep_ladder import (
+from emotional_ed.experiments.deep import ladder
+from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
+from emotional_ed.experiments.deep.jobs import live_deep
+from emotional_ed.experiments.deep.ladder import (
     AT_FULL,
     BY_CHANCE,
     deep_ladder_table,
@@ -22,7 +22,7 @@ from emotional_ed.experiments.deep_ladder import (
     setting_of,
     tuned_settings,
 )
-from emotional_ed.experiments.deep_task import DEEP_TASKS
+from emotional_ed.experiments.deep.task import DEEP_TASKS
 from emotional_ed.experiments.rungs import EMOTIONS, EVERYTHING, MOODS, PLAIN, REMOVED, SILENT, SLEEP, without
 
 COMMON = {"learning_rate": 1e-3, "exploration_final_eps": 0.02, "target_update_interval": 100.0}
@@ -134,7 +134,7 @@ def test_bad_input_is_told_in_a_sentence(
     contest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def tell(*words: str) -> str:
-        assert deep_ladder.main([*words, "--out", str(tmp_path / "out")]) == 2
+        assert ladder.main([*words, "--out", str(tmp_path / "out")]) == 2
         return capsys.readouterr().err
 
     assert "expected the folder of a finished" in tell("--contest", str(tmp_path))

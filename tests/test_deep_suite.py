@@ -22,9 +22,10 @@ from emotional_ed.agents.deep.episode_log import EpisodeLog
 from emotional_ed.agents.deep.rivals import IntrinsicFearBuffer, Resets
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
-from emotional_ed.experiments import deep_suite, no_harm
 from emotional_ed.experiments.arm import Range
-from emotional_ed.experiments.deep_arm import (
+from emotional_ed.experiments.deep import contest as deep_contest
+from emotional_ed.experiments.deep import no_harm
+from emotional_ed.experiments.deep.arm import (
     COMMON,
     DangerConfig,
     DeepArm,
@@ -32,18 +33,13 @@ from emotional_ed.experiments.deep_arm import (
     ResetsConfig,
     RiskConfig,
 )
-from emotional_ed.experiments.deep_arms import deep_arms
-from emotional_ed.experiments.deep_jobs import DeepJob, DeepLife, live_deep, run_jobs
-from emotional_ed.experiments.deep_suite import (
-    DeepBudget,
-    DeepEntry,
-    DeepSuiteSpec,
-    deep_table,
-    own_entry,
-    run_deep_suite,
-)
-from emotional_ed.experiments.deep_task import DEEP_TASKS, DeepTask
-from emotional_ed.experiments.no_harm import NoHarm, NoHarmSpec, no_harm_table, run_no_harm
+from emotional_ed.experiments.deep.arms import deep_arms
+from emotional_ed.experiments.deep.contest import run_deep_suite
+from emotional_ed.experiments.deep.contest_table import COLUMNS, deep_table, own_entry
+from emotional_ed.experiments.deep.jobs import DeepJob, DeepLife, live_deep, run_jobs
+from emotional_ed.experiments.deep.no_harm import NoHarm, NoHarmSpec, no_harm_table, run_no_harm
+from emotional_ed.experiments.deep.plan import DeepBudget, DeepEntry, DeepSuiteSpec
+from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
 
 POLE = DeepTask(
     env_id="EmotionalED/RecurringCartPole-v0",
@@ -309,7 +305,7 @@ def test_the_contest_writes_scores_a_table_and_all_it_takes_to_repeat_it(
 ) -> None:
     out, spec, entries = contest
     rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
-    assert tuple(rows[0]) == deep_suite.COLUMNS
+    assert tuple(rows[0]) == COLUMNS
     assert [(row["arm"], int(row["seed"]), float(row["score"])) for row in rows] == [
         (one.arm, seed, life.score) for one in entries for seed, life in zip((3, 4), one.lives, strict=True)
     ]
@@ -423,7 +419,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "never"
-    assert deep_suite.main([*arguments, "--out", str(out), "--quiet"]) == 2
+    assert deep_contest.main([*arguments, "--out", str(out), "--quiet"]) == 2
     told = capsys.readouterr()
     assert told.out == ""
     (line,) = told.err.strip().splitlines()
@@ -445,7 +441,7 @@ def test_the_command_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixt
         "1",
     ]
     assert (
-        deep_suite.main(
+        deep_contest.main(
             [*given, "--configurations", "1", "--seeds", "1", "--final-seeds", "2", "--report", "2"]
         )
         == 0

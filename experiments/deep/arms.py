@@ -6,14 +6,14 @@ import dataclasses
 
 from emotional_ed.affect import AffectConfig, RecallConfig
 from emotional_ed.experiments.arm import Range
-from emotional_ed.experiments.deep_arm import (
+from emotional_ed.experiments.deep.arm import (
     DangerConfig,
     DeepArm,
     PrioritisedConfig,
     ResetsConfig,
     RiskConfig,
 )
-from emotional_ed.experiments.deep_task import DeepTask
+from emotional_ed.experiments.deep.task import DeepTask
 
 PLAIN = "dqn"
 """The arm without anything beside it."""

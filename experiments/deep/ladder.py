@@ -4,7 +4,7 @@ Nothing is searched here. Level 0 runs at its own best setting of a finished con
 that of the full agent there, as far as it has a place for it, so that each step changes one thing. Finished
 runs are kept. 19 arms on 10 seeds of recurring CartPole take about two and a half hours on one core.
 
-python -m emotional_ed.experiments.deep_ladder --contest runs/pole --out runs/pole-ladder
+python -m emotional_ed.experiments.deep.ladder --contest runs/pole --out runs/pole-ladder
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.arm import Setting
 from emotional_ed.experiments.contest import TUNING_SEED
-from emotional_ed.experiments.deep_arm import DeepArm, PrioritisedConfig
-from emotional_ed.experiments.deep_jobs import DeepJob, read_life, run_jobs
-from emotional_ed.experiments.deep_suite import claim
-from emotional_ed.experiments.deep_task import DEEP_TASKS, DeepTask
+from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
+from emotional_ed.experiments.deep.folder import claim
+from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
+from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.experiments.rungs import (
     EMOTIONS,
@@ -153,7 +153,7 @@ def tuned_settings(contest: Path) -> tuple[DeepTask, str, dict[str, dict[str, fl
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(
             f"contest: got {str(contest)!r}, expected the folder of a finished "
-            "`python -m emotional_ed.experiments.deep_suite`"
+            "`python -m emotional_ed.experiments.deep.contest`"
         ) from None
     missing = sorted({FULL, TUNED_PLAIN} - set(found))
     if missing:
@@ -266,7 +266,7 @@ def _csv(task_name: str, scores: Mapping[str, NDArray[np.float64]]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing of a ladder, and print its table; return 2 for bad input, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
-        prog="python -m emotional_ed.experiments.deep_ladder", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m emotional_ed.experiments.deep.ladder", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--contest", required=True, metavar="DIR", help="folder of a finished deep contest")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder; finished runs in it are kept")

@@ -17,7 +17,7 @@ from emotional_ed.agents.deep.rivals import IntrinsicFearBuffer, Resets, careful
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.experiments.arm import Range, Setting, replaced, uniform_shares
-from emotional_ed.experiments.deep_task import DeepTask
+from emotional_ed.experiments.deep.task import DeepTask
 
 COMMON: Mapping[str, Range] = MappingProxyType(
     {

@@ -24,10 +24,10 @@ from emotional_ed.analysis import Estimate, estimate, iqm_difference
 from emotional_ed.analysis.differences import is_non_inferior
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
-from emotional_ed.experiments.deep_arm import DeepArm
-from emotional_ed.experiments.deep_jobs import DeepJob, DeepLife, read_life, run_jobs
-from emotional_ed.experiments.deep_suite import claim
-from emotional_ed.experiments.deep_task import DeepTask
+from emotional_ed.experiments.deep.arm import DeepArm
+from emotional_ed.experiments.deep.folder import claim
+from emotional_ed.experiments.deep.jobs import DeepJob, DeepLife, read_life, run_jobs
+from emotional_ed.experiments.deep.task import DeepTask
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.files import write_atomically
 
@@ -233,7 +233,9 @@ def _scores(found: Sequence[NoHarm]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing of the study, and print its table; return 2 for bad input, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m emotional_ed.experiments.no_harm", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m emotional_ed.experiments.deep.no_harm", description=__doc__
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder; finished runs in it are kept")
     parser.add_argument(
         "--tasks", nargs="*", default=list(TASKS), help=f"some of {', '.join(TASKS)} (default all)"

@@ -1,0 +1,119 @@
+"""What came of a deep contest, as Markdown and as a table of scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+
+from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
+from emotional_ed.analysis.table import table_of
+from emotional_ed.experiments.deep.plan import DeepEntry, DeepSuiteSpec
+
+COLUMNS = ("task", "arm", "seed", "score", "late", "catastrophes", "episodes", "seconds")
+"""Columns of `scores.csv`, a row an arm and reported seed; see `DeepLife` for the last five."""
+_SIGNIFICANT = 0.05
+_WIDTH = 110
+
+
+def own_entry(entries: Sequence[DeepEntry]) -> DeepEntry | None:
+    """Return the form of the full agent that tuned best, which the others are compared with."""
+    own = [one for one in entries if one.role == "own"]
+    return max(own, key=lambda one: one.tuning_score) if own else None
+
+
+def deep_table(spec: DeepSuiteSpec, entries: Sequence[DeepEntry]) -> str:
+    """Return what came of every arm as Markdown that fits 110 columns."""
+    situation, budget, own = spec.situation, spec.budget, own_entry(entries)
+    about = (
+        f"Deep contest on {spec.task} ({situation.env_id}, {situation.steps} steps). Score: mean return "
+        f"of all episodes; IQM over {budget.report} fresh seeds with 95 % bootstrap interval. Every arm was "
+        f"tuned with {budget.configurations} random settings on other seeds ({budget.seeds} each, the best "
+        f"{min(budget.finalists, budget.configurations)} on {budget.final_seeds} more)."
+    )
+    if own is not None:
+        about += (
+            f" Differences, p (sign flips on common seeds, corrected by Holm) and P(better) are those of the "
+            f"row's arm against {own.arm!r}, the form of the full agent that tuned best."
+        )
+    settings = [_filled(f"- {one.arm}: {_setting(one)}", subsequent_indent="  ") for one in entries]
+    parts = [_filled(about), _comparison(entries, own), _costs(entries)]
+    if own is not None and any(one.role == "rival" for one in entries):
+        parts.insert(2, _filled(_verdict(entries, own)))
+    return "\n\n".join([*parts, "Settings:", "\n".join(settings)]) + "\n"
+
+
+def _p_values(entries: Sequence[DeepEntry], own: DeepEntry) -> dict[str, float]:
+    """Return how sure the difference of every other arm from `own` is, corrected for their number."""
+    others = [one for one in entries if one is not own]
+    corrected = holm([sign_flip_test(one.of("score"), own.of("score")) for one in others])
+    return {one.arm: float(p) for one, p in zip(others, corrected, strict=True)}
+
+
+def _verdict(entries: Sequence[DeepEntry], own: DeepEntry) -> str:
+    """Say in a sentence which rivals the full agent beats, and which it loses to."""
+    p_values = _p_values(entries, own)
+    won: list[str] = []
+    lost: list[str] = []
+    open_: list[str] = []
+    for one in entries:
+        if one.role == "rival":
+            ahead = float(own.of("score").mean() - one.of("score").mean())
+            group = open_ if p_values[one.arm] >= _SIGNIFICANT else won if ahead > 0 else lost
+            group.append(one.arm)
+    told = [f"{verb} {', '.join(names)}" for verb, names in
+            (("wins over", won), ("loses to", lost), ("is not told apart from", open_)) if names]  # fmt: skip
+    return f"Against the rivals {own.arm!r} {'; '.join(told)}."
+
+
+def _comparison(entries: Sequence[DeepEntry], own: DeepEntry | None) -> str:
+    against: dict[str, tuple[str, str, str]] = {}
+    if own is not None:
+        mine, others = own.of("score"), [one for one in entries if one is not own]
+        for one, p in zip(others, _p_values(entries, own).values(), strict=True):
+            score = one.of("score")
+            better = probability_of_improvement(score, mine)
+            against[one.arm] = (f"{iqm_difference(score, mine):.3g}", f"{p:.3g}", f"{better:.2f}")
+    rows = [
+        (one.arm, one.role, f"{estimate(one.of('score')):.3g}", *against.get(one.arm, ("", "", "")))
+        for one in entries
+    ]
+    minus = "minus own" if own is None else f"minus {own.arm}"
+    return table_of(("arm", "role", "score", minus, "p", "P(better)"), rows)
+
+
+def _costs(entries: Sequence[DeepEntry]) -> str:
+    rows = [
+        (
+            one.arm,
+            f"{estimate(one.of('late')):.3g}",
+            f"{estimate(one.of('catastrophes')):.3g}",
+            f"{one.tuning_score:.3g}",
+            f"{np.median(one.of('seconds')):.0f}",
+        )
+        for one in entries
+    ]
+    head = ("arm", "score, second half", "catastrophes / 1000 steps", "when tuned", "seconds")
+    return table_of(head, rows)
+
+
+def _filled(text: str, subsequent_indent: str = "") -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent=subsequent_indent, break_on_hyphens=False)
+
+
+def _setting(entry: DeepEntry) -> str:
+    return ", ".join(f"{path.removeprefix('affect.')} {value:.3g}" for path, value in entry.setting.items())
+
+
+def scores_csv(spec: DeepSuiteSpec, entries: Sequence[DeepEntry]) -> str:
+    """Return `COLUMNS` of every arm and reported seed."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in entries:
+        for seed, life in zip(spec.budget.reported, one.lives, strict=True):
+            writer.writerow((spec.task, one.arm, seed, *(getattr(life, name) for name in COLUMNS[3:])))
+    return text.getvalue()
