@@ -24,6 +24,7 @@ from emotional_ed.experiments.ladder_tables import (
 )
 from emotional_ed.experiments.ladder_tables import panels as panels_of
 from emotional_ed.experiments.outcome import Outcome, gathered_scores, load_suite
+from emotional_ed.experiments.rungs import without
 from emotional_ed.experiments.tasks import TASKS
 from emotional_ed.files import write_atomically
 
@@ -66,11 +67,15 @@ def load_ladder(out: Path) -> list[Outcome]:
 
 
 def write_ladder(out: Path) -> Path:
-    """Write `ladder.csv`, `ladder.png` and, last, `ladder.md` from the finished contests below `out`."""
+    """Write tables, picture and scores from the finished contests below `out`, last of all `ladder.md`.
+
+    The scores of everything less each part have a file of their own: together they exceed a megabyte.
+    """
     outcomes = load_ladder(out)
     tables = ladder_tables(outcomes)
-    scores = gathered_scores(out / MECHANISM / one.task for one in outcomes)
-    write_atomically(out / "ladder.csv", scores.encode())
+    folders = [out / MECHANISM / one.task for one in outcomes]
+    write_atomically(out / "ladder.csv", gathered_scores(folders, _is_whole).encode())
+    write_atomically(out / "ladder-less.csv", gathered_scores(folders, _lacks_a_part).encode())
     plot_heat_maps(
         panels_of(tables),
         [one.task for one in outcomes],
@@ -80,6 +85,14 @@ def write_ladder(out: Path) -> Path:
     target = out / "ladder.md"
     write_atomically(target, _text(tables).encode())
     return target
+
+
+def _lacks_a_part(arm: str) -> bool:
+    return arm.startswith(without(""))
+
+
+def _is_whole(arm: str) -> bool:
+    return not _lacks_a_part(arm)
 
 
 def _text(tables: LadderTables) -> str:

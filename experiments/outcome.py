@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +55,13 @@ def load_suite(folder: Path) -> Outcome | None:
     )
 
 
-def gathered_scores(folders: Iterable[Path]) -> str:
-    """Return every score of every arm and seed in finished contests as one CSV, with five digits."""
+def gathered_scores(folders: Iterable[Path], wanted: Callable[[str], bool] = lambda _: True) -> str:
+    """Return every score of the arms that are wanted, of finished contests, as one CSV with five digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for folder in folders:
         with (folder / "scores.csv").open(newline="") as scores:
-            rows = list(csv.reader(scores))[1:]
+            rows = [row for row in list(csv.reader(scores))[1:] if wanted(row[2])]
         writer.writerows((*row[:4], *(f"{float(number):.5g}" for number in row[4:])) for row in rows)
     return text.getvalue()

@@ -270,6 +270,7 @@ def test_finished_contests_are_kept_and_all_files_are_made_of_them(tmp_path: Pat
     text = ladder.write_ladder(tmp_path).read_text()
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         "ladder",
+        "ladder-less.csv",
         "ladder.csv",
         "ladder.md",
         "ladder.png",
@@ -277,7 +278,13 @@ def test_finished_contests_are_kept_and_all_files_are_made_of_them(tmp_path: Pat
     assert "| full-feedback |" in text
     assert "| shut-door " in text
     assert "minus regret" in text
-    rows = list(csv.DictReader((tmp_path / "ladder.csv").read_text().splitlines()))
+    rungs, less = (
+        list(csv.DictReader((tmp_path / name).read_text().splitlines()))
+        for name in ("ladder.csv", "ladder-less.csv")
+    )
+    assert {row["arm"] for row in rungs}.isdisjoint(row["arm"] for row in less)
+    assert all(row["arm"].startswith("all minus ") for row in less)
+    rows = rungs + less
     assert tuple(rows[0]) == COLUMNS
     for task in ("full-feedback", "shut-door"):
         mine = [row for row in rows if row["task"] == task]
