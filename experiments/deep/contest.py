@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from emotional_ed.checks import require_int
 from emotional_ed.experiments.contest import TUNING_SEED
+from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.contest_table import deep_table, scores_csv
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
@@ -156,18 +157,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{flag}", type=int, default=usual, help=f"{what} (default {usual})")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     given = parser.parse_args(argv)
-    try:
+
+    def work() -> str:
         budget = DeepBudget(**{name: getattr(given, name) for name, _ in numbers})
         spec = DeepSuiteSpec(task=given.task, arms=tuple(given.arms), budget=budget, steps=given.steps)
         run_deep_suite(spec, Path(given.out), jobs=given.jobs, progress_bar=not given.quiet)
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"deep-suite: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("deep-suite: interrupted; what was finished is saved\n")
-        return 130
-    sys.stdout.write((Path(given.out) / "table.md").read_text())
-    return 0
+        return (Path(given.out) / "table.md").read_text()
+
+    return tell("deep-suite", work)
 
 
 if __name__ == "__main__":

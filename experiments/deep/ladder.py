@@ -39,6 +39,7 @@ from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.arm import Setting
 from emotional_ed.experiments.contest import TUNING_SEED
 from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
+from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
 from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
@@ -275,8 +276,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--steps", type=int, help="steps of a run (default: the task's)")
     given = parser.parse_args(argv)
-    try:
-        told = run_deep_ladder(
+
+    def work() -> str:
+        return run_deep_ladder(
             Path(given.contest),
             Path(given.out),
             seeds=given.seeds,
@@ -284,14 +286,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             arms=given.arms,
             steps=given.steps,
         )
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"deep-ladder: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("deep-ladder: interrupted; what was finished is saved\n")
-        return 130
-    sys.stdout.write(told)
-    return 0
+
+    return tell("deep-ladder", work)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from emotional_ed.analysis.differences import is_non_inferior
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.deep.arm import DeepArm
+from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, DeepLife, read_life, run_jobs
 from emotional_ed.experiments.deep.task import DeepTask
@@ -245,17 +246,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     given: Any = parser.parse_args(argv)
-    try:
+
+    def work() -> str:
         spec = NoHarmSpec(tasks=tuple(given.tasks), seeds=given.seeds, steps=given.steps)
         run_no_harm(spec, Path(given.out), jobs=given.jobs, progress_bar=not given.quiet)
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"no-harm: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("no-harm: interrupted; what was finished is saved\n")
-        return 130
-    sys.stdout.write((Path(given.out) / "table.md").read_text())
-    return 0
+        return (Path(given.out) / "table.md").read_text()
+
+    return tell("no-harm", work)
 
 
 if __name__ == "__main__":
