@@ -10,7 +10,7 @@ memory: largest memory of a process that does nothing but learn, one process an 
 filled.
 growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then.
 
-python benchmarks/deep.py speed
+python benchmarks/deep.py speed --rounds 3
 python benchmarks/deep.py memory --steps 20000
 python benchmarks/deep.py growth --steps 1000000
 """
@@ -94,15 +94,15 @@ def title() -> str:
     )
 
 
-def speed() -> None:
+def speed(rounds: int) -> None:
     """Print one table a setting."""
     print(
-        f"{title()}, {STEPS} steps a run, {ROUNDS} rounds in which all agents take turns: "
+        f"{title()}, {STEPS} steps a run, {rounds} rounds in which all agents take turns: "
         "median (from smallest to largest)."
     )
     for name, kwargs in SETTINGS.items():
         rates: dict[str, list[float]] = {name: [] for name in ARMS}
-        for seed in range(ROUNDS):
+        for seed in range(rounds):
             for arm, make in ARMS.items():
                 rates[arm].append(rate(make, seed, kwargs))
         reference = rates["Stable-Baselines3 DQN"]
@@ -160,11 +160,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", nargs="?", default="speed", choices=["speed", "memory", "growth", "one"])
     parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--agent", choices=list(ARMS), default="EmotionalDQN, level 2")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.what == "speed":
-        speed()
+        speed(given.rounds)
     elif given.what == "memory":
         memory(given.steps)
     elif given.what == "growth":
