@@ -35,7 +35,7 @@ from emotional_ed.experiments.deep.arm import (
 )
 from emotional_ed.experiments.deep.arms import deep_arms
 from emotional_ed.experiments.deep.contest import run_deep_suite
-from emotional_ed.experiments.deep.contest_table import COLUMNS, deep_table, own_entry
+from emotional_ed.experiments.deep.contest_table import COLUMNS, deep_table, over_settings, own_entry
 from emotional_ed.experiments.deep.jobs import DeepJob, DeepLife, live_deep, run_jobs
 from emotional_ed.experiments.deep.no_harm import NoHarm, NoHarmSpec, no_harm_table, run_no_harm
 from emotional_ed.experiments.deep.plan import DeepBudget, DeepEntry, DeepSuiteSpec
@@ -357,6 +357,17 @@ def test_another_contest_is_refused_and_nothing_is_touched(
         run_deep_suite(spec, tmp_path)
     assert {path: path.read_bytes() for path in out.rglob("*.json")} == before
     assert [path.name for path in tmp_path.iterdir()] == ["photo.txt"]
+
+
+def test_over_all_settings_an_arm_is_compared_setting_by_setting() -> None:
+    """Gaps 1, 2, 6: mean 3, standard error sqrt(7/3) = 1.53. By hand."""
+    plain, other = entry("dqn", "rival", [0.0], 0.0), entry("level-1", "own", [0.0], 0.0)
+    plain.trials.extend({"score": score} for score in (1.0, 10.0, 100.0))
+    other.trials.extend({"score": score} for score in (2.0, 12.0, 106.0))
+    assert over_settings(other, plain) == "+3 (1.5)"
+    assert over_settings(plain, plain) == over_settings(other, None) == ""
+    other.trials.pop()
+    assert over_settings(other, plain) == ""
 
 
 def entry(arm: str, role: str, scores: Any, tuned: float) -> DeepEntry:

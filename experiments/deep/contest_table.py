@@ -11,6 +11,7 @@ import numpy as np
 
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
 from emotional_ed.analysis.table import table_of
+from emotional_ed.experiments.deep.arms import PLAIN
 from emotional_ed.experiments.deep.plan import DeepEntry, DeepSuiteSpec
 
 COLUMNS = ("task", "arm", "seed", "score", "late", "catastrophes", "episodes", "seconds")
@@ -38,6 +39,11 @@ def deep_table(spec: DeepSuiteSpec, entries: Sequence[DeepEntry]) -> str:
         about += (
             f" Differences, p (sign flips on common seeds, corrected by Holm) and P(better) are those of the "
             f"row's arm against {own.arm!r}, the form of the full agent that tuned best."
+        )
+    if any(one.arm == PLAIN for one in entries):
+        about += (
+            f" Catastrophes: in 1000 steps. All settings: the mean score of all that were tried, less "
+            f"that of {PLAIN!r} with the same, with its standard error."
         )
     settings = [_filled(f"- {one.arm}: {_setting(one)}", subsequent_indent="  ") for one in entries]
     parts = [_filled(about), _comparison(entries, own), _costs(entries)]
@@ -85,18 +91,39 @@ def _comparison(entries: Sequence[DeepEntry], own: DeepEntry | None) -> str:
     return table_of(("arm", "role", "score", minus, "p", "P(better)"), rows)
 
 
+def over_settings(one: DeepEntry, plain: DeepEntry | None) -> str:
+    """Return an arm's score less plain DQN's over all settings tried, as "mean (standard error)".
+
+    What all arms search is drawn the same for all of them, so setting i of both differs in the arm alone. It
+    tells an arm that is worse from one whose best setting was luck. "" without plain DQN or two settings.
+    """
+    if plain is None or one is plain or not len(one.trials) == len(plain.trials) > 1:
+        return ""
+    gaps = np.array([a["score"] - b["score"] for a, b in zip(one.trials, plain.trials, strict=True)])
+    return f"{gaps.mean():+.3g} ({gaps.std(ddof=1) / len(gaps) ** 0.5:.2g})"
+
+
 def _costs(entries: Sequence[DeepEntry]) -> str:
+    plain = next((one for one in entries if one.arm == PLAIN), None)
     rows = [
         (
             one.arm,
             f"{estimate(one.of('late')):.3g}",
             f"{estimate(one.of('catastrophes')):.3g}",
             f"{one.tuning_score:.3g}",
+            over_settings(one, plain),
             f"{np.median(one.of('seconds')):.0f}",
         )
         for one in entries
     ]
-    head = ("arm", "score, second half", "catastrophes / 1000 steps", "when tuned", "seconds")
+    head = (
+        "arm",
+        "second half",
+        "catastrophes",
+        "when tuned",
+        "all settings",
+        "seconds",
+    )
     return table_of(head, rows)
 
 
