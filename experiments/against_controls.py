@@ -31,7 +31,7 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "fixed-repeat": "a constant number of pushes",
             "blocked-count": "the same information, no emotion",
         },
-        "recall": {**_SCRIPT, "recall-by-chance": "as many memories, switched at random"},
+        "recall": {**_SCRIPT, "recall-by-chance": "as many memories, switched on a fixed timetable"},
         "attachment": {
             **_SCRIPT,
             "griefless": "loss does not shield",

@@ -182,7 +182,7 @@ def _recall(task: Task) -> Arms:
             role="control",
             affect=_recalling(cue="chance"),
             search={"affect.recall.threshold": Range(2.0, 100.0)},
-            note="as many memories, switched at random: what capacity alone is worth",
+            note="as many memories, switched on a fixed timetable: what capacity alone is worth",
         ),
         **_slow_rivals(task),
     }

@@ -35,7 +35,7 @@ class RecallConfig(ChannelConfig):
     floor: float = 0.05
     """Surprises below this share of the typical outcome count as small, in [0, 1]."""
     cue: str = "displeasure"
-    """What switches: "displeasure", or as a control "chance", every `threshold` episodes on average."""
+    """What switches: "displeasure", or as a control "chance": on a timetable, every `threshold` episodes on average."""
     limit: float = 3.0
     """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
     infancy: int = 10
@@ -344,7 +344,10 @@ class Recall(Channel):
     def _by_chance(
         self, who: _Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Go on to the next memory now and then, whatever happened: the control."""
+        """Go on to the next memory now and then, whatever happened: the control.
+
+        When is decided by the number of the episode, alike for all members, so that a run repeats itself.
+        """
         episodes = who.of(self.episodes).to(torch.int64)
         lot = (episodes * _SCATTER % 2**32).double() / 2**32  # evenly spread
         following = (slot + 1) % who.of(self.allowed).sum(-1).clamp_min(1)

@@ -130,7 +130,7 @@ CLAIMS: Mapping[str, EarlierClaim] = MappingProxyType(
             ),
         ),
         "slippery cliff": EarlierClaim(
-            said="Fear, or the whole emotional agent, falls less and earns more beside a slippery cliff.",
+            said="Fear, or the whole emotional agent, earns more beside a slippery cliff.",
             test="Ties broken at random, step size and exploration tuned for all.",
             contests=(("fear", "slippery-cliff"), ("whole", "slippery-cliff")),
         ),

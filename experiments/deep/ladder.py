@@ -63,7 +63,7 @@ FULL, TUNED_PLAIN = "level-2", "dqn"
 AT_FULL = f"{PLAIN} at the full agent's setting"
 """What the rungs' gain is, less that of the setting."""
 BY_CHANCE = f"{MOODS} by chance"
-"""The control of recall: as many memories, switched at random."""
+"""The control of recall: as many memories, switched on a fixed timetable that knows nothing."""
 FIRST_SEED = 100
 """Reported seeds begin here, behind those of the contest."""
 _REPLAY = PrioritisedConfig(uniform=0.1, salience_share=0.5)
@@ -95,7 +95,7 @@ def deep_rungs() -> dict[str, DeepArm]:
             role="control",
             affect=dataclasses.replace(full, recall=RecallConfig(cue="chance")),
             fixed={"affect.recall.threshold": 10.0},
-            note="switches memories every ten episodes on average",
+            note="switches memories every ten episodes on average, on a fixed timetable",
         ),
         WEIGHED: DeepArm(role="own", affect=dataclasses.replace(full, weights=WeightsConfig())),
         SLEEP: DeepArm(

@@ -142,11 +142,10 @@ def fear(scope: Scope) -> Scene:
         "from the more "
         "dangerous action. The fear of what Q wanted was {fear_avoided:.2f} in steps where that avoided "
         "danger, "
-        "{fear_base:.3f} in all steps that were chosen. The true chance of being caught (which no agent "
-        "sees) was "
-        "{wanted:.0f} % for what Q wanted and {done:.0f} % for what was done instead; with the same "
-        "fear shuffled "
-        "in time {wanted_shuffled:.1f} % and {done_shuffled:.1f} %.",
+        "{fear_base:.3f} in all steps that were chosen. In the steps that fear turned, what Q wanted would "
+        "have been caught with {wanted:.0f} % chance (which no agent sees), what was done instead with "
+        "{done:.0f} %; in the steps that the same fear turned when shuffled in time, "
+        "{wanted_shuffled:.1f} % and {done_shuffled:.1f} %.",
         settings=f"predator, {_TASK.steps} steps, fear as by default; silent-catastrophe, {_ICE.steps} "
         f"steps, "
         "fear of the declared danger, caution 1, step size of fear 0.2",
