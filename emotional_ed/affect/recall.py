@@ -35,7 +35,7 @@ class RecallConfig(ChannelConfig):
     floor: float = 0.05
     """Surprises below this share of the typical outcome count as small, in [0, 1]."""
     cue: str = "displeasure"
-    """What switches: "displeasure", or as a control "chance": on a timetable, every `threshold` episodes on average."""
+    """What switches: "displeasure", or as a control "chance": a timetable, every `threshold` episodes."""
     limit: float = 3.0
     """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
     infancy: int = 10

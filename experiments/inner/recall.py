@@ -144,8 +144,8 @@ def recall(scope: Scope) -> Scene:
         "highest memory used was number {members:.1f} on average.",
         settings=f"noisy-regimes, {_TASK.steps} steps, recall as by default, mood without an effect of "
         f"its own on "
-        f"exploration; by chance: a switch every {_PERIOD} episodes on average, on a fixed timetable that is the "
-        "same for all members, so its waits are those of one timetable",
+        f"exploration; by chance: a switch every {_PERIOD} episodes on average, on a fixed timetable that "
+        "is the same for all members, so its waits are those of one timetable",
     )
 
 
