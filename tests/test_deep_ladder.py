@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,7 @@ def test_an_arm_takes_of_a_setting_what_it_has_a_place_for() -> None:
     assert "affect.recall.threshold" not in setting_of(rungs[without("mood")], FULL)
     for arm in rungs.values():
         arm.configured(setting_of(arm, FULL))  # every path leads somewhere
+        assert pickle.loads(pickle.dumps(arm)) == arm  # it travels to a worker
 
 
 def test_runs_are_those_of_the_settings_and_are_made_once(contest: Path, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +122,7 @@ def _less(everything: DeepArm, part: str) -> DeepArm:
         affect=dataclasses.replace(everything.affect, **gone),  # type: ignore[arg-type]
         replay=everything.replay if asleep else None,
         sleep=everything.sleep if asleep else None,
-        fixed=SILENT.get(part, MappingProxyType({})),
+        fixed=dict(SILENT.get(part, {})),
         note=f"without {part}",
     )
 
