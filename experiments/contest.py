@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
-import multiprocessing
-import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.checks import require_int
 from emotional_ed.envs import BlockedCount, as_batched
 from emotional_ed.experiments.arm import Arm, Setting
+from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.tasks import Task
 from emotional_ed.experiments.tune import mean_returns
 
 TUNING_SEED = 1_000_000
 """First seed of the tuning block; reported seeds must lie below it."""
-_T = TypeVar("_T")
 _LARGEST = 1500  # members of one array program: more share no overhead, and caches are small
 
 
@@ -126,7 +122,7 @@ def contest(
     entries: dict[str, Entry] = {}
     while waiting:  # at most twice: an arm may wait for one of another kind to be tuned
         works = [partial(_run_group, task, group, budget, dict(found)) for group in waiting]
-        for tuned, judged in _each(works, jobs):
+        for tuned, judged in each(works, jobs):
             found |= tuned
             entries |= {entry.arm: entry for entry in judged}
             if progress is not None and judged:
@@ -153,29 +149,6 @@ def _of_a_kind(arms: Mapping[str, Arm]) -> list[dict[str, Arm]]:
     for name, arm in arms.items():
         kinds[arm.kind][name] = arm
     return list(kinds.values())
-
-
-def _each(works: Sequence[Callable[[], _T]], jobs: int) -> Iterator[_T]:
-    """Yield what came of each piece of work as soon as it is known; with `jobs` > 1 in any order."""
-    if jobs == 1:
-        yield from (work() for work in works)
-        return
-    context = multiprocessing.get_context("forkserver")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_a_worker) as pool:
-        running = [pool.submit(work) for work in works]
-        try:
-            yield from (one.result() for one in concurrent.futures.as_completed(running))
-        except BaseException:
-            for one in running:
-                one.cancel()
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _be_a_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
-    torch.set_num_threads(1)
 
 
 def _run_group(

@@ -24,7 +24,7 @@ from emotional_ed.experiments.ladder_tables import (
 )
 from emotional_ed.experiments.ladder_tables import panels as panels_of
 from emotional_ed.experiments.outcome import Outcome, gathered_scores, load_suite
-from emotional_ed.experiments.rungs import without
+from emotional_ed.experiments.rungs import lacks_a_part
 from emotional_ed.experiments.tasks import TASKS
 from emotional_ed.files import write_atomically
 
@@ -74,8 +74,8 @@ def write_ladder(out: Path) -> Path:
     outcomes = load_ladder(out)
     tables = ladder_tables(outcomes)
     folders = [out / MECHANISM / one.task for one in outcomes]
-    write_atomically(out / "ladder.csv", gathered_scores(folders, _is_whole).encode())
-    write_atomically(out / "ladder-less.csv", gathered_scores(folders, _lacks_a_part).encode())
+    write_atomically(out / "ladder.csv", gathered_scores(folders, lambda arm: not lacks_a_part(arm)).encode())
+    write_atomically(out / "ladder-less.csv", gathered_scores(folders, lacks_a_part).encode())
     plot_heat_maps(
         panels_of(tables),
         [one.task for one in outcomes],
@@ -85,14 +85,6 @@ def write_ladder(out: Path) -> Path:
     target = out / "ladder.md"
     write_atomically(target, _text(tables).encode())
     return target
-
-
-def _lacks_a_part(arm: str) -> bool:
-    return arm.startswith(without(""))
-
-
-def _is_whole(arm: str) -> bool:
-    return not _lacks_a_part(arm)
 
 
 def _text(tables: LadderTables) -> str:

@@ -77,6 +77,34 @@ def without(component: str) -> str:
     return f"{EVERYTHING} minus {component}"
 
 
+def lacks_a_part(arm: str) -> bool:
+    """Return whether an arm, by its name, is everything but one component.
+
+    Example:
+        >>> lacks_a_part(without("fear")), lacks_a_part(EVERYTHING)
+        (True, False)
+    """
+    return arm.startswith(without(""))
+
+
+def everything(full: AffectConfig, *, listens: bool = False) -> AffectConfig:
+    """Return what has every level together with every other emotion, learned weights and salience.
+
+    Args:
+        full: with levels 1 and 2.
+        listens: whether the agent may learn what other actions would have brought, and regret it.
+    """
+    return dataclasses.replace(
+        full,
+        joy=JoyConfig(),
+        curiosity=CuriosityConfig(),
+        regret=RegretConfig() if listens else None,
+        attachment=AttachmentConfig(),
+        salience=SalienceConfig(),
+        weights=WeightsConfig(),
+    )
+
+
 def whole(task: Task) -> Arms:
     """Return the agent with its emotions as they are by default: searched over no more than level 0 is."""
     return {
@@ -100,9 +128,9 @@ def ladder(task: Task) -> Arms:
     what other actions would have brought. Left out are a second form of what is there (a spectrum of moods
     beside mood, anger that resigns beside anger, yearning beside attachment), and channels of one's own.
     """
-    everything = Arm(
+    entire = Arm(
         role="own",
-        affect=_everything(task),
+        affect=everything(_full(task), listens=task.listens),
         level0=LevelZero(sleep=_NIGHT),
         note="every level and emotion, learned weights and sleep",
     )
@@ -112,13 +140,13 @@ def ladder(task: Task) -> Arms:
         level0=LevelZero(sleep=_NIGHT),
         note="sweeps back from salient moments, 10 updates every 100 steps",
     )
-    parts = everything.affect.parts()
+    parts = entire.affect.parts()
     present = [one for one in COMPONENTS if one == "sleep" or one in parts]
     return {
-        EVERYTHING: everything,
+        EVERYTHING: entire,
         **_levels(task),
         SLEEP: sleeping,
-        **{without(one): _less(everything, one) for one in present},
+        **{without(one): _less(entire, one) for one in present},
     }
 
 
@@ -142,25 +170,13 @@ def _full(task: Task) -> AffectConfig:
     return full
 
 
-def _everything(task: Task) -> AffectConfig:
-    return dataclasses.replace(
-        _full(task),
-        joy=JoyConfig(),
-        curiosity=CuriosityConfig(),
-        regret=RegretConfig() if task.listens else None,
-        attachment=AttachmentConfig(),
-        salience=SalienceConfig(),
-        weights=WeightsConfig(),
-    )
-
-
-def _less(everything: Arm, component: str) -> Arm:
+def _less(entire: Arm, component: str) -> Arm:
     gone = dict.fromkeys(REMOVED.get(component, ()))
     return Arm(
         role="control",
         follows=EVERYTHING,
-        affect=dataclasses.replace(everything.affect, **gone),  # type: ignore[arg-type]
-        level0=LevelZero() if component == "sleep" else everything.level0,
+        affect=dataclasses.replace(entire.affect, **gone),  # type: ignore[arg-type]
+        level0=LevelZero() if component == "sleep" else entire.level0,
         fixed=SILENT.get(component, {}),
         note=f"without {component}, at the setting of {EVERYTHING!r}",
     )

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,8 @@ def run_deep_suite(
         ValueError: the folder holds something else, a run failed, or a number is out of range.
     """
     require_int("jobs", jobs, 1)
-    _claim(spec, out)
-    arms, budget = spec.chosen, spec.budget
+    plan = _claim(spec, out)
+    arms = spec.chosen
     with tqdm(
         total=spec.runs, desc=f"deep suite on {spec.task}", unit="run", disable=not progress_bar
     ) as bar:
@@ -52,20 +53,16 @@ def run_deep_suite(
     entries = [_entry(every, out, name) for name in every.chosen if _is_finished(every, out, name)]
     write_atomically(out / "scores.csv", scores_csv(spec, entries).encode())
     write_atomically(out / "table.md", deep_table(spec, entries).encode())
-    facts = {
-        "task": {"name": spec.task, **dataclasses.asdict(spec.situation)},
-        "budget": dataclasses.asdict(budget),
-    }
     listed = {one.arm: every.chosen[one.arm].to_dict() for one in entries}
     write_json(
         out / "suite.json",
-        {**facts, "arms": listed, "entries": [dataclasses.asdict(one) for one in entries], **provenance()},
+        {**plan, "arms": listed, "entries": [dataclasses.asdict(one) for one in entries], **provenance()},
     )
     return entries
 
 
-def _claim(spec: DeepSuiteSpec, out: Path) -> None:
-    """Write down what the folder is for, or find that it is for just that."""
+def _claim(spec: DeepSuiteSpec, out: Path) -> dict[str, Any]:
+    """Write down what the folder is for, or find that it is for just that; return what it says."""
     plan = {
         "task": {"name": spec.task, **dataclasses.asdict(spec.situation)},
         "budget": dataclasses.asdict(spec.budget),
@@ -73,6 +70,7 @@ def _claim(spec: DeepSuiteSpec, out: Path) -> None:
     claim(out / "plan.json", plan, empty=out)
     for name, arm in spec.chosen.items():
         claim(out / "runs" / name / "arm.json", arm.to_dict())
+    return plan
 
 
 def _job(spec: DeepSuiteSpec, out: Path, name: str, setting: int, seed: int) -> DeepJob:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
+from emotional_ed.analysis import estimate, probability_of_improvement
 from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.deep.arms import PLAIN
 from emotional_ed.experiments.deep.plan import DeepEntry, DeepSuiteSpec
+from emotional_ed.experiments.verdicts import SIGNIFICANT, Difference, differences
 
 COLUMNS = ("task", "arm", "seed", "score", "late", "catastrophes", "episodes", "seconds")
 """Columns of `scores.csv`, a row an arm and reported seed; see `DeepLife` for the last five."""
-_SIGNIFICANT = 0.05
 _WIDTH = 110
 
 
@@ -46,43 +46,42 @@ def deep_table(spec: DeepSuiteSpec, entries: Sequence[DeepEntry]) -> str:
             f"that of {PLAIN!r} with the same, with its standard error."
         )
     settings = [_filled(f"- {one.arm}: {_setting(one)}", subsequent_indent="  ") for one in entries]
-    parts = [_filled(about), _comparison(entries, own), _costs(entries)]
+    gaps = {} if own is None else _gaps(entries, own)
+    parts = [_filled(about), _comparison(entries, own, gaps), _costs(entries)]
     if own is not None and any(one.role == "rival" for one in entries):
-        parts.insert(2, _filled(_verdict(entries, own)))
+        parts.insert(2, _filled(_verdict(entries, own, gaps)))
     return "\n\n".join([*parts, "Settings:", "\n".join(settings)]) + "\n"
 
 
-def _p_values(entries: Sequence[DeepEntry], own: DeepEntry) -> dict[str, float]:
-    """Return how sure the difference of every other arm from `own` is, corrected for their number."""
+def _gaps(entries: Sequence[DeepEntry], own: DeepEntry) -> dict[str, Difference]:
+    """Return how every other arm differs from `own`, corrected for their number."""
     others = [one for one in entries if one is not own]
-    corrected = holm([sign_flip_test(one.of("score"), own.of("score")) for one in others])
-    return {one.arm: float(p) for one, p in zip(others, corrected, strict=True)}
+    found = differences([(one.of("score"), own.of("score")) for one in others])
+    return {one.arm: gap for one, gap in zip(others, found, strict=True)}
 
 
-def _verdict(entries: Sequence[DeepEntry], own: DeepEntry) -> str:
+def _verdict(entries: Sequence[DeepEntry], own: DeepEntry, gaps: Mapping[str, Difference]) -> str:
     """Say in a sentence which rivals the full agent beats, and which it loses to."""
-    p_values = _p_values(entries, own)
     won: list[str] = []
     lost: list[str] = []
     open_: list[str] = []
     for one in entries:
         if one.role == "rival":
             ahead = float(own.of("score").mean() - one.of("score").mean())
-            group = open_ if p_values[one.arm] >= _SIGNIFICANT else won if ahead > 0 else lost
+            group = open_ if gaps[one.arm].p >= SIGNIFICANT else won if ahead > 0 else lost
             group.append(one.arm)
     told = [f"{verb} {', '.join(names)}" for verb, names in
             (("wins over", won), ("loses to", lost), ("is not told apart from", open_)) if names]  # fmt: skip
     return f"Against the rivals {own.arm!r} {'; '.join(told)}."
 
 
-def _comparison(entries: Sequence[DeepEntry], own: DeepEntry | None) -> str:
+def _comparison(entries: Sequence[DeepEntry], own: DeepEntry | None, gaps: Mapping[str, Difference]) -> str:
     against: dict[str, tuple[str, str, str]] = {}
     if own is not None:
-        mine, others = own.of("score"), [one for one in entries if one is not own]
-        for one, p in zip(others, _p_values(entries, own).values(), strict=True):
-            score = one.of("score")
-            better = probability_of_improvement(score, mine)
-            against[one.arm] = (f"{iqm_difference(score, mine):.3g}", f"{p:.3g}", f"{better:.2f}")
+        for one in entries:
+            if one is not own:
+                gap, better = gaps[one.arm], probability_of_improvement(one.of("score"), own.of("score"))
+                against[one.arm] = (f"{gap.gain:.3g}", f"{gap.p:.3g}", f"{better:.2f}")
     rows = [
         (one.arm, one.role, f"{estimate(one.of('score')):.3g}", *against.get(one.arm, ("", "", "")))
         for one in entries

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import json
-import multiprocessing
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from emotional_ed.checks import require_int
 from emotional_ed.experiments.arm import Setting
 from emotional_ed.experiments.deep.arm import DeepArm
 from emotional_ed.experiments.deep.task import DeepTask
+from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.run_folder import write_json
 
 
@@ -87,39 +86,9 @@ def run_jobs(
     require_int("jobs", processes, 1)
     open_jobs = [job for job in jobs if not job.path.exists()]
     progress(len(jobs) - len(open_jobs))
-    for _ in _run(open_jobs, processes):
+    for _ in each([partial(_work, job) for job in open_jobs], processes, preload=[__name__]):
         progress(1)
     return [read_life(job) for job in jobs]
-
-
-def _run(jobs: Sequence[DeepJob], processes: int) -> Iterator[None]:
-    if processes == 1:
-        for job in jobs:
-            _work(job)
-            yield
-        return
-    if not jobs:
-        return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # imports it all once, not once a worker
-    with concurrent.futures.ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_be_a_worker
-    ) as pool:
-        running = [pool.submit(_work, job) for job in jobs]
-        try:
-            for one in concurrent.futures.as_completed(running):
-                one.result()
-                yield
-        except BaseException:
-            for one in running:
-                one.cancel()
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _be_a_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
 
 
 def _work(job: DeepJob) -> None:

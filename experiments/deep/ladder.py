@@ -24,9 +24,6 @@ from numpy.typing import NDArray
 
 from emotional_ed.affect import (
     AffectConfig,
-    AttachmentConfig,
-    CuriosityConfig,
-    JoyConfig,
     RecallConfig,
     SalienceConfig,
     WeightsConfig,
@@ -52,6 +49,8 @@ from emotional_ed.experiments.rungs import (
     SILENT,
     SLEEP,
     WEIGHED,
+    everything,
+    lacks_a_part,
     without,
 )
 from emotional_ed.experiments.verdicts import MARKS, differences
@@ -71,16 +70,9 @@ _REPLAY = PrioritisedConfig(uniform=0.1, salience_share=0.5)
 def deep_rungs() -> dict[str, DeepArm]:
     """Return level 0, the rungs above it, a control, and everything less each of its parts, by name."""
     full, plain = AffectConfig.levels(2), AffectConfig.levels(0)
-    everything = DeepArm(
+    entire = DeepArm(
         role="own",
-        affect=dataclasses.replace(
-            full,
-            joy=JoyConfig(),
-            curiosity=CuriosityConfig(),
-            attachment=AttachmentConfig(),
-            salience=SalienceConfig(),
-            weights=WeightsConfig(),
-        ),
+        affect=everything(full),
         replay=_REPLAY,
         sleep=DeepSleepConfig(),
         note="every level and emotion but regret, learned weights, salience replay and sleep",
@@ -104,24 +96,24 @@ def deep_rungs() -> dict[str, DeepArm]:
             sleep=DeepSleepConfig(),
             note="salience replay and sleep without emotions that act",
         ),
-        EVERYTHING: everything,
+        EVERYTHING: entire,
         **{
-            without(part): _less(everything, part)
+            without(part): _less(entire, part)
             for part in (*SILENT, *REMOVED)
             if part != "regret"  # nobody tells what other actions would have brought
         },
     }
 
 
-def _less(everything: DeepArm, part: str) -> DeepArm:
+def _less(entire: DeepArm, part: str) -> DeepArm:
     gone = dict.fromkeys(REMOVED.get(part, ()))
     asleep = part != "sleep"
     return dataclasses.replace(
-        everything,
+        entire,
         role="control",
-        affect=dataclasses.replace(everything.affect, **gone),  # type: ignore[arg-type]
-        replay=everything.replay if asleep else None,
-        sleep=everything.sleep if asleep else None,
+        affect=dataclasses.replace(entire.affect, **gone),  # type: ignore[arg-type]
+        replay=entire.replay if asleep else None,
+        sleep=entire.sleep if asleep else None,
         fixed=dict(SILENT.get(part, {})),
         note=f"without {part}",
     )
@@ -234,8 +226,8 @@ def deep_ladder_table(task_name: str, task: DeepTask, scores: Mapping[str, NDArr
 
     p values are corrected by Holm over the rungs, and over everything less each part.
     """
-    rungs = [name for name in scores if name != PLAIN and not name.startswith(without(""))]
-    parts = [name for name in scores if name.startswith(without(""))]
+    rungs = [name for name in scores if name != PLAIN and not lacks_a_part(name)]
+    parts = [name for name in scores if lacks_a_part(name)]
     gaps: dict[str, str] = {}
     for names, other in ((rungs, PLAIN), (parts, EVERYTHING)):
         if names and other in scores:

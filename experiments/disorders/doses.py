@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import csv
 import io
 import json
 import math
-import multiprocessing
-import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from emotional_ed.agents import EmotionalQ
@@ -26,6 +23,7 @@ from emotional_ed.experiments.arm import Arm, Setting
 from emotional_ed.experiments.contest import TUNING_SEED, live
 from emotional_ed.experiments.disorders.catalogue import DISORDERS, SITUATIONS
 from emotional_ed.experiments.disorders.conduct import Conduct
+from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.run_folder import write_json
 from emotional_ed.experiments.tasks import Task
 from emotional_ed.experiments.tune import mean_returns
@@ -168,9 +166,9 @@ def run_disorders(names: Iterable[str], out: Path, scope: Scope, jobs: int = 1) 
     _claim(out, scope)
     places = dict.fromkeys(getattr(DISORDERS[name], role) for name, role in wanted)
     untuned = [place for place in places if scope.tuned and not _tuned_file(out, place).is_file()]
-    yield from _all_done(_tune, [(out, scope, place) for place in untuned], jobs)
+    yield from each([partial(_tune, out, scope, place) for place in untuned], jobs)
     pieces = [(name, role) for name, role in wanted if not _piece(out, name, role).is_file()]
-    yield from _all_done(_run, [(out, scope, name, role) for name, role in pieces], jobs)
+    yield from each([partial(_run, out, scope, name, role) for name, role in pieces], jobs)
 
 
 def _claim(out: Path, scope: Scope) -> None:
@@ -214,29 +212,6 @@ def _run(out: Path, scope: Scope, name: str, role: str) -> str:
             writer.writerow([f"{dose:g}", seed, repr(float(score[i, j])), repr(float(conduct[i, j]))])
     write_atomically(_piece(out, name, role), text.getvalue().encode())
     return f"{name} in {place}"
-
-
-_Task = TypeVar("_Task", bound=tuple[Any, ...])
-
-
-def _all_done(do: Callable[..., str], tasks: Sequence[_Task], jobs: int) -> Iterator[str]:
-    """Yield what came of each task as soon as it is known."""
-    if jobs == 1 or len(tasks) < 2:
-        yield from (do(*task) for task in tasks)
-        return
-    context = multiprocessing.get_context("forkserver")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_a_worker) as pool:
-        running = [pool.submit(do, *task) for task in tasks]
-        try:
-            yield from (one.result() for one in concurrent.futures.as_completed(running))
-        finally:
-            for one in running:
-                one.cancel()
-
-
-def _be_a_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
 
 
 def load_curves(out: Path) -> list[Curve]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import json
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +26,7 @@ from emotional_ed.experiments.inner.record import Scope
 from emotional_ed.experiments.inner.scene import Scene
 from emotional_ed.experiments.inner.sleep import sleep
 from emotional_ed.experiments.inner.weights import weights
+from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.files import write_atomically
 
@@ -59,14 +59,8 @@ def make_scenes(names: Sequence[str], out: Path, scope: Scope, jobs: int = 1) ->
     for name in names:
         require_known("only", name, SCENES)
     missing = [name for name in names if _held(out, name, scope) is None]
-    if jobs == 1 or len(missing) < 2:
-        for name in missing:
-            _make(name, out, scope)
-    else:
-        context = multiprocessing.get_context("forkserver")
-        with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            for one in [pool.submit(_make, name, out, scope) for name in missing]:
-                one.result()
+    for _ in each([partial(_make, name, out, scope) for name in missing], jobs):
+        pass
     return write_inner(out, scope)
 
 

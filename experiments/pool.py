@@ -1,0 +1,48 @@
+"""Pieces of work side by side in processes of one thread each."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+_T = TypeVar("_T")
+
+
+def each(works: Sequence[Callable[[], _T]], processes: int, preload: Sequence[str] = ()) -> Iterator[_T]:
+    """Yield what came of each piece of work as soon as it is known; with several processes in any order.
+
+    The first failure, and Ctrl-C, end all that is running.
+
+    Args:
+        works: that can be pickled if there is more than one process.
+        processes: at the same time, >= 1; one of them, or one piece of work, needs none but this.
+        preload: modules that are imported once, and not by each process.
+    """
+    if processes == 1 or len(works) < 2:
+        yield from (work() for work in works)
+        return
+    context = multiprocessing.get_context("forkserver")
+    if preload:
+        context.set_forkserver_preload(list(preload))
+    with concurrent.futures.ProcessPoolExecutor(
+        min(processes, len(works)), mp_context=context, initializer=_be_a_worker
+    ) as pool:
+        running = [pool.submit(work) for work in works]
+        try:
+            yield from (one.result() for one in concurrent.futures.as_completed(running))
+        except BaseException:
+            for one in running:
+                one.cancel()
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _be_a_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
+    torch.set_num_threads(1)

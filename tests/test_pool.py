@@ -1,0 +1,60 @@
+"""Pieces of work side by side: the same results as one after the other, and an end when one fails."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from emotional_ed.experiments.pool import each
+
+FEW = 4
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def where(_: int) -> tuple[int, int]:
+    return os.getpid(), torch.get_num_threads()
+
+
+def late(path: Path, seconds: float) -> None:
+    time.sleep(seconds)
+    path.touch()
+
+
+def fail() -> None:
+    raise ValueError("work: got none, expected some")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_piece_of_work_is_done_once(processes: int) -> None:
+    found = list(each([partial(square, i) for i in range(FEW)], processes))
+    assert sorted(found) == [0, 1, 4, 9]
+    assert found == sorted(found) or processes > 1
+
+
+def test_one_process_is_this_one_and_several_have_one_thread_each() -> None:
+    works = [partial(where, i) for i in range(FEW)]
+    assert list(each(works, 1)) == [where(0)] * FEW
+    assert list(each(works[:1], 2)) == [where(0)]
+    found = list(each(works, 2))
+    assert os.getpid() not in {pid for pid, _ in found}
+    assert {threads for _, threads in found} == {1}
+    nothing: list[Callable[[], int]] = []
+    assert list(each(nothing, 2)) == []
+
+
+def test_a_failure_ends_what_is_running(tmp_path: Path) -> None:
+    began, never = time.monotonic(), tmp_path / "never"
+    with pytest.raises(ValueError, match="expected some"):
+        works: list[Callable[[], None]] = [fail, *[partial(late, never, 60.0)] * 2]
+        list(each(works, 2))
+    assert time.monotonic() - began < 30
+    assert not never.exists()
