@@ -53,8 +53,8 @@ def test_one_process_is_this_one_and_several_have_one_thread_each() -> None:
 
 def test_a_failure_ends_what_is_running(tmp_path: Path) -> None:
     began, never = time.monotonic(), tmp_path / "never"
+    works: list[Callable[[], None]] = [fail, *[partial(late, never, 60.0)] * 2]
     with pytest.raises(ValueError, match="expected some"):
-        works: list[Callable[[], None]] = [fail, *[partial(late, never, 60.0)] * 2]
         list(each(works, 2))
     assert time.monotonic() - began < 30
     assert not never.exists()
