@@ -22,6 +22,7 @@ from emotional_ed.affect import (
     SurpriseConfig,
     TemperamentConfig,
 )
+from emotional_ed.affect.fear import Fear
 
 STATES, ACTIONS = 4, 3
 SLOTS = RecallConfig().slots
@@ -364,11 +365,51 @@ def test_fear_changes_the_greedy_choice_and_what_is_explored() -> None:
 def test_fear_that_learns_nothing_does_nothing() -> None:
     nest = frighten(FearConfig(caution=4.0, step_size=0.0, step_gain=3.0), times=20)
     drive = nest.modulate(torch.tensor([0]))
-    assert drive.bias is not None
+    assert drive.bias is None or not drive.bias.any()
     assert drive.avoidance is not None
-    assert not drive.bias.any()
     assert not drive.avoidance.any()
     assert nest.signals["step_factor"].item() == 1
+
+
+def test_looking_whether_anything_is_feared_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is feared, fear skips what would write and read zeros."""
+    one, other = (system(AffectConfig(fear=FearConfig(step_gain=0.5))) for _ in range(2))
+    usual, asked = Fear._is_fearless, [0, 0]
+
+    def look(fear: Fear) -> bool:
+        found = usual(fear)
+        asked[found] += 1
+        return found and fear is one.level("fear")
+
+    monkeypatch.setattr(Fear, "_is_fearless", look)
+    rng = np.random.default_rng(0)
+    for t in range(600):
+        if t % 150 == 120:
+            for nest in (one, other):
+                nest.begin_anew(torch.tensor([True]))
+        if t == 400:  # as a file does
+            for nest in (one, other):
+                nest.load_state_dict(frighten(FearConfig(), times=3).state_dict())
+        if t in (20, 450):  # as a hand does
+            for nest in (one, other):
+                nest.level("fear").memory.M.zero_()
+                nest.level("fear").memory.M[0, 1, 2] = 0.25
+        harm = t % 150 > 60 and rng.random() < 0.2
+        s, n, a = int(rng.integers(STATES)), int(rng.integers(STATES)), int(rng.integers(ACTIONS))
+        lss, reward = float(rng.normal()), -9.0 if harm else 0.1
+        for nest in (one, other):
+            nest.appraise(experience(lss=lss, key=s, next_key=n, action=a, reward=reward))
+        for name, signal in one.signals.items():
+            assert torch.equal(signal, other.signals[name]), (t, name)
+        for name, held in one.state_dict().items():
+            assert torch.equal(held, other.state_dict()[name]), (t, name)
+        wishes = [nest.modulate(torch.tensor([n])) for nest in (one, other)]
+        bias = [torch.zeros(1, ACTIONS) if wish.bias is None else wish.bias for wish in wishes]
+        assert torch.equal(*bias)
+        assert wishes[0].avoidance is not None
+        assert wishes[1].avoidance is not None
+        assert torch.equal(wishes[0].avoidance, wishes[1].avoidance)
+    assert min(asked) > 300  # both ways were gone
 
 
 def test_ordinary_noise_hardly_frightens() -> None:
@@ -739,7 +780,8 @@ def test_zero_gains_bend_nothing(seed: int) -> None:
             torch.ones(1), torch.zeros(1, ACTIONS), torch.zeros(1, ACTIONS), torch.zeros(1, dtype=torch.bool)
         )
         for name in ("exploration", "bias", "avoidance", "persist"):
-            assert torch.equal(getattr(drive, name), getattr(neutral, name)), name
+            wish, nothing = getattr(drive, name), getattr(neutral, name)
+            assert wish is None or torch.equal(wish, nothing), name
 
 
 def test_modulate_changes_no_state() -> None:

@@ -684,9 +684,38 @@ def test_one_memory_needs_no_telling_what_each_would_have_felt_but_several_do() 
     nest.appraise(step(lss=2.0)._replace(slot_lss=None))
     assert nest.recall.total[0].tolist() == [2.0, 0.0]  # type: ignore[union-attr]
     several = make(remembering(slots=3))
-    for felt, got in ((None, "None"), (torch.zeros(1, 2), r"\[1, 2\]")):
+    wrong = (
+        (None, "None"),
+        (torch.zeros(1, 4), r"\[1, 4\]"),
+        (torch.zeros(2, 3), r"\[2, 3\]"),
+        (torch.zeros(3), r"\[3\]"),
+    )
+    for felt, got in wrong:
         with pytest.raises(ValueError, match=rf"slot_lss: got {got}, expected \[1, 3\] for recall"):
             several.appraise(step(lss=2.0)._replace(slot_lss=felt))
+    recall = several.recall
+    assert recall is not None
+    recall.used[0, 1] = True
+    recall.load_state_dict(recall.state_dict())  # two in use: what each of them has felt must be said
+    with pytest.raises(ValueError, match="or less for the 2 memories in use"):
+        several.appraise(step(lss=2.0)._replace(slot_lss=torch.zeros(1, 1)))
+    several.appraise(step(lss=2.0, reward=-0.5)._replace(slot_lss=torch.tensor([[2.0, 1.0]])))
+    assert recall.total[0].tolist() == [2.0, 1.0, -0.5, -0.5]
+
+
+def test_what_blank_memories_feel_need_not_be_said() -> None:
+    one, other = make(remembering(slots=3)), make(remembering(slots=3))
+    for t in range(200):
+        done, reward, lss = t % 5 == 4, -1.0 if t > 100 else 0.2, -2.0 if t > 100 else 0.1
+        felt = step(lss=lss, reward=reward, done=done, room=3)
+        slots = torch.tensor([[lss, reward, reward]])
+        few = slots[:, : one.recall.in_use]  # type: ignore[union-attr]
+        if one.recall.in_use == 1:  # type: ignore[union-attr]
+            one.appraise(felt._replace(slot_lss=slots))
+            other.appraise(felt._replace(slot_lss=few))
+            for name, held in one.recall.state_dict().items():  # type: ignore[union-attr]
+                assert torch.equal(held, other.recall.state_dict()[name]), name  # type: ignore[union-attr]
+    assert one.recall.in_use > 1  # type: ignore[union-attr]
 
 
 def test_chance_switches_as_often_as_asked_whatever_is_felt() -> None:

@@ -167,9 +167,13 @@ class Feelings:
     @torch.inference_mode()
     def perceive(self, observations: Observations) -> tuple[Tensor, Tensor]:
         """Return keys [P, K] and values [P, A] for the observations acted on, computed once."""
+        seen = self._now(observations)
+        return seen.key, seen.values
+
+    def _now(self, observations: Observations) -> _Seen:
         if self._seen is None:
             self._seen = self._see(observations, self.slots)
-        return self._seen.key, self._seen.values
+        return self._seen
 
     @torch.inference_mode()
     def drive(self, key: Tensor) -> Drive:
@@ -204,9 +208,7 @@ class Feelings:
         Shapes:
             all [P], observations [P, ...].
         """
-        key, values = self.perceive(before)
-        assert self._seen is not None
-        every, slots = self._seen.every, self.slots
+        (key, values, every), slots = self._now(before), self.slots
         ahead = self._see(after, slots)
         if slots is None or every is None or ahead.every is None:
             target, lss, felt = self._surprise(after, values, ahead.values, action, reward, terminated)
@@ -246,24 +248,20 @@ class Feelings:
         reward: Tensor,
         terminated: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return target and surprise of the only head [P], and what all memories would have felt [P, S]."""
+        """Return target and surprise of the only head [P], and what it has felt as the only memory [P, 1]."""
         best = self._best(self.target(after), ahead)
         target = reward + self.discount * best.masked_fill(terminated, 0)
         lss = target - values.gather(1, action[:, None]).squeeze(1)
-        if self.system.slots == 1:
-            return target, lss, None
-        blank = reward[:, None].expand(-1, self.system.slots - 1)  # the others expect nothing
-        return target, lss, torch.cat([lss[:, None], blank], dim=1)
+        return target, lss, lss[:, None]
 
     def _surprises(
         self, every: Tensor, targets: Tensor, slots: Tensor, action: Tensor, reward: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same where several heads are in use, from the values and targets of all."""
+        """Return the same where several heads are in use, from the values and targets of all, [P, H]."""
         where = action[:, None, None].expand(-1, every.shape[1], 1)
         surprise = targets - every.gather(2, where).squeeze(2)  # [P, H]
         target, lss = (one.gather(1, slots[:, None]).squeeze(1) for one in (targets, surprise))
-        blank = reward[:, None].expand(-1, self.system.slots - surprise.shape[1])
-        return target, lss, torch.cat([surprise, blank], dim=1)
+        return target, lss, surprise
 
     def _best(self, following: Tensor, online: Tensor) -> Tensor:
         """Return the value of the next state by the target network's [..., A] and the online one's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
@@ -53,7 +54,8 @@ class LinearValues(ABC):
     def inputs(self, observations: Observations) -> Tensor:
         """Return what enters the first layer, [B, K]."""
         if self.is_vector and isinstance(observations, Tensor):
-            return observations.float().flatten(1)
+            plain = observations.dtype == torch.float32 and observations.ndim == 2
+            return observations if plain else observations.float().flatten(1)
         return self.network.extract_features(observations, self.network.features_extractor)
 
     def features(self, observations: Observations) -> Tensor:

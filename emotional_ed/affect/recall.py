@@ -227,7 +227,9 @@ class Recall(Channel):
 
     def observe(self, signals: Signals, active: Tensor | None) -> None:
         """Add up what each memory would have felt in this episode."""
-        felt = torch.cat([signals["slot_lss"], signals["reward"].unsqueeze(-1)], dim=-1)  # [P, S + 1]
+        known, reward = signals["slot_lss"], signals["reward"].unsqueeze(-1)
+        blank = reward.expand(-1, self.room + 1 - known.shape[-1])  # expects nothing: it feels the reward
+        felt = torch.cat([known, blank], dim=-1)  # [P, S + 1]
         self.total.add_(felt if active is None else felt * active[:, None])
         self.steps.add_(1 if active is None else active.to(felt.dtype))
         self.fresh.zero_()

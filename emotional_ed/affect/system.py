@@ -46,7 +46,9 @@ class Experience(NamedTuple):
     reward: Tensor
     """[P]."""
     slot_lss: Tensor | None = None
-    """[P, S], the surprise that each value memory would have felt; needed by recall."""
+    """[P, H], the surprise that each of the first H value memories would have felt; needed by recall.
+
+    H is at least the number of memories in use; the others are blank, and would have felt the reward."""
     forgone: Tensor | None = None
     """[P, A], rewards of all actions in this step, where the environment tells and the agent may listen."""
     danger: Tensor | None = None
@@ -236,16 +238,24 @@ class AffectSystem(QuickModule):
         return factor
 
     def _complete(self, experience: Experience) -> Experience:
-        """Tell recall what its memories would have felt; a single one has felt it."""
-        if self.recall is None:
+        """Make sure that recall knows what its memories would have felt; a single one has felt it."""
+        recall, felt = self.recall, experience.slot_lss
+        if recall is None:
             return experience
-        felt, expected = experience.slot_lss, (self.population, self.slots)
         if felt is None and self.slots == 1:
             return experience._replace(slot_lss=experience.lss.unsqueeze(-1))
-        if felt is None or felt.shape != expected:
+        if felt is None or felt.ndim != 2 or len(felt) != self.population or not self._are_all(felt.shape[1]):
             got = None if felt is None else list(felt.shape)
-            raise ValueError(f"slot_lss: got {got}, expected {list(expected)} for recall")
+            raise ValueError(
+                f"slot_lss: got {got}, expected [{self.population}, {self.slots}] for recall, "
+                f"or less for the {recall.in_use} memories in use"
+            )
         return experience
+
+    def _are_all(self, number: int) -> bool:
+        """Return whether a number of memories, counted from the first, has all in use among it."""
+        recall = self.recall
+        return recall is None or number == self.slots or recall.in_use <= number < self.slots
 
     def _step_factor(self, signals: Signals) -> Tensor | None:
         product: Tensor | None = None
