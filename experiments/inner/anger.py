@@ -78,6 +78,26 @@ def gains_known(gains: NDArray[np.float64], least: float = 0.25) -> NDArray[np.f
 
 def anger(scope: Scope) -> Scene:
     """Anger at a jammed door, aligned at the first block, and what it learns of three doors."""
+    above, at_one = _one_door(scope)
+    below, at_three = _three_doors(scope)
+    return Scene(
+        title="Anger: at a jammed door (above) and at three doors, one of which never opens (below)",
+        panels=[*above, *below],
+        numbers={**at_one, **at_three},
+        says="Anger was above 0 in {felt:.1f} % of the blocked steps. In the step after the first block of "
+        "an episode it pushed again in {pushes:.0f} % of episodes, shuffled in time in "
+        "{pushes_shuffled:.0f} %; "
+        "the door was open within 9 steps in {opened:.0f} % and {opened_shuffled:.0f} %. At three doors, "
+        "pushes an episode went from {first_1:.1f}, {first_2:.1f} and {first_3:.1f} in the first tenth of "
+        "life to {door_1:.1f} (opens after 1 or 2, or never), {door_2:.1f} (after 5 to 8, or never) and "
+        "{door_3:.1f} (never opens) in the last.",
+        settings=f"jammed-door, {_JAMMED.steps} steps, anger as by default; mixed-doors, {_MIXED.steps} "
+        "steps, anger that resigns, step size 0.2",
+    )
+
+
+def _one_door(scope: Scope) -> tuple[list[Panel], dict[str, float]]:
+    """Return pushing and level around the first block of an episode, beside the same shuffled in time."""
     lives = {kind: _jammed(kind == "shuffled").record(scope) for kind in ("anger", "shuffled")}
     firsts: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
     for kind, record in lives.items():
@@ -85,17 +105,8 @@ def anger(scope: Scope) -> Scene:
         firsts[kind] = when, who
     pushed = {kind: around(lives[kind]["persisted"], *firsts[kind], _BEFORE, _AFTER) for kind in lives}
     level = {kind: around(lives[kind]["anger"], *firsts[kind], _BEFORE, _AFTER) for kind in lives}
-    out = {kind: opened(record, *firsts[kind]) for kind, record in lives.items()}
     own = lives["anger"]
     blocked = own["greedy"] & ~own["moved"] & ~own["done"]
-    mixed = Life(
-        task=_MIXED,
-        affect=dataclasses.replace(AffectConfig.levels(0), anger=AngerConfig(resigns=True)),
-        step_size=0.2,
-        look=_look_at_gains,
-    ).record(scope)
-    gains, course_of = gains_known(mixed["gains"][-1]), pushes_an_episode(mixed, _PARTS)
-    counts = np.arange(1, _COUNTS + 1)
     panels = [
         Panel(
             title="Blocked: the same action is pushed again",
@@ -121,14 +132,38 @@ def anger(scope: Scope) -> Scene:
             moment=0.0,
             legend="lower right",
         ),
+    ]
+    numbers = {
+        "felt": 100 * mean_interval(share(own["anger"] > 0, blocked))[0],
+        "pushes": 100 * float(pushed["anger"].mean[_BEFORE + 1]),
+        "pushes_shuffled": 100 * float(pushed["shuffled"].mean[_BEFORE + 1]),
+        "opened": 100 * opened(own, *firsts["anger"]),
+        "opened_shuffled": 100 * opened(lives["shuffled"], *firsts["shuffled"]),
+    }
+    return panels, numbers
+
+
+def _three_doors(scope: Scope) -> tuple[list[Panel], dict[str, float]]:
+    """Return what pushing on has gained at each door, and how often each is pushed as life goes on."""
+    record = Life(
+        task=_MIXED,
+        affect=dataclasses.replace(AffectConfig.levels(0), anger=AngerConfig(resigns=True)),
+        step_size=0.2,
+        look=_look_at_gains,
+    ).record(scope)
+    gains, pushes = gains_known(record["gains"][-1]), pushes_an_episode(record, _PARTS)
+
+    def lines(of_door: NDArray[np.float64]) -> list[Line]:
+        across = np.arange(1, 1 + of_door.shape[1])
+        told = zip(of_door, _ROLES, _DOOR_NAMES, strict=True)
+        return [Line(x=across, y=y, role=role, label=label, dots=True) for y, role, label in told]
+
+    panels = [
         Panel(
             title="Three doors: what pushing on has gained over leaving",
             across="pushes already made in vain",
             up="gain, in units of reward",
-            lines=[
-                Line(x=counts, y=gains[door], role=_ROLES[door], label=_DOOR_NAMES[door], dots=True)
-                for door in range(len(DOORS))
-            ],
+            lines=lines(gains),
             legend="upper right",
             limits=(-0.3, 0.45),
         ),
@@ -136,43 +171,15 @@ def anger(scope: Scope) -> Scene:
             title="... and so it gives up where that does not pay",
             across="tenth of its life",
             up="pushes an episode",
-            limits=(-0.1, 2.0),
+            lines=lines(pushes),
             legend="upper right",
-            lines=[
-                Line(x=np.arange(1, _PARTS + 1), y=course_of[door], role=_ROLES[door], dots=True,
-                     label=_DOOR_NAMES[door])
-                for door in range(len(DOORS))
-            ],
+            limits=(-0.1, 2.0),
         ),
-    ]  # fmt: skip
-    numbers = {
-        "felt": 100 * mean_interval(share(own["anger"] > 0, blocked))[0],
-        "pushes": 100 * float(pushed["anger"].mean[_BEFORE + 1]),
-        "pushes_shuffled": 100 * float(pushed["shuffled"].mean[_BEFORE + 1]),
-        "opened": 100 * out["anger"],
-        "opened_shuffled": 100 * out["shuffled"],
-        **{f"door_{door + 1}": float(course_of[door][-1]) for door in range(len(DOORS))},
-        **{f"first_{door + 1}": float(course_of[door][0]) for door in range(len(DOORS))},
-    }
-    return Scene(
-        title="Anger: at a jammed door (above) and at three doors, one of which never opens (below)",
-        panels=panels,
-        numbers=numbers,
-        says="Anger was above 0 in {felt:.1f} % of the blocked steps. In the step after the first block "
-        "of an episode "
-        "it pushed again in {pushes:.0f} % of episodes, shuffled in time in {pushes_shuffled:.0f} %; "
-        "the door was "
-        "open within 9 steps in {opened:.0f} % and {opened_shuffled:.0f} %. At three doors, pushes an "
-        "episode "
-        "went from {first_1:.1f}, {first_2:.1f} and {first_3:.1f} in the first tenth of life to "
-        "{door_1:.1f} "
-        "(opens after 1 or 2, or never), {door_2:.1f} (after 5 to 8, or never) and {door_3:.1f} (never "
-        "opens) in "
-        "the last.",
-        settings=f"jammed-door, {_JAMMED.steps} steps, anger as by default; mixed-doors, {_MIXED.steps} "
-        f"steps, anger "
-        "that resigns, step size 0.2",
-    )
+    ]
+    numbers: dict[str, float] = {}
+    for door, mine in enumerate(pushes, start=1):
+        numbers |= {f"first_{door}": float(mine[0]), f"door_{door}": float(mine[-1])}
+    return panels, numbers
 
 
 def opened(record: Record, when: NDArray[np.int64], who: NDArray[np.int64]) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, FearConfig
 from emotional_ed.agents import EmotionalQ
-from emotional_ed.analysis.events import around, mean_interval
+from emotional_ed.analysis.events import Around, around, mean_interval
 from emotional_ed.analysis.panels import Bars, Panel
 from emotional_ed.envs import BatchedTabularEnv
 from emotional_ed.envs.silent_catastrophe import GOAL, ICE, SIZE, START
@@ -74,19 +74,40 @@ def _life(shuffled: bool) -> Life:
 
 def fear(scope: Scope) -> Scene:
     """Fear before a predator, aligned at the steps that it turned, beside fear shuffled in time."""
+    panels, numbers = _turning(scope)
+    return Scene(
+        title="Fear: before a predator (above) and around thin ice that the reward says nothing of (below)",
+        panels=[*panels, *_maps(scope)],
+        numbers=numbers,
+        says="Fear turned {turns:.1f} % of the steps before the predator, {avoided:.0f} % of them away from "
+        "the more dangerous action. The fear of what Q wanted was {fear_avoided:.2f} in steps where that "
+        "avoided danger, {fear_base:.3f} in all steps that were chosen. In the steps that fear turned, what "
+        "Q wanted would have been caught with {wanted:.0f} % chance (which no agent sees), what was done "
+        "instead with {done:.0f} %; in the steps that the same fear turned when shuffled in time, "
+        "{wanted_shuffled:.1f} % and {done_shuffled:.1f} %.",
+        settings=f"predator, {_TASK.steps} steps, fear as by default; silent-catastrophe, {_ICE.steps} "
+        "steps, fear of the declared danger, caution 1, step size of fear 0.2",
+        height=3.0,
+    )
+
+
+def _turning(scope: Scope) -> tuple[list[Panel], dict[str, float]]:
+    """Return fear around the steps that it turned, and how dangerous in truth what it turned from was."""
     lives = {kind: _life(kind == "shuffled").record(scope) for kind in ("fear", "shuffled")}
     facts = {kind: turned(record) for kind, record in lives.items()}
     own = facts["fear"]
-    when, who = own["turned"].nonzero()
-    wanted, done = (around(own[name], when, who, _REACH, _REACH) for name in ("fear_wanted", "fear_done"))
-    other = facts["shuffled"]
-    mixed_when, mixed_who = other["turned"].nonzero()
-    mixed = around(other["fear_wanted"], mixed_when, mixed_who, _REACH, _REACH)
+    wanted, done = (_around_turns(own, name) for name in ("fear_wanted", "fear_done"))
+    mixed = _around_turns(facts["shuffled"], "fear_wanted")
     dangers = {
         (kind, name): mean_interval(share(one[f"hazard_{name}"], one["turned"]))
         for kind, one in facts.items()
         for name in ("wanted", "done")
     }
+
+    def bars(kind: str, role: str, label: str) -> Bars:
+        heights, low, high = zip(*(dangers[kind, name] for name in ("wanted", "done")), strict=True)
+        return Bars(heights=heights, low=low, high=high, role=role, label=label)
+
     panels = [
         Panel(
             title="Fear rises for what Q wants, in the step that it turns",
@@ -106,51 +127,30 @@ def fear(scope: Scope) -> Scene:
             title="How dangerous that was in truth",
             up="chance of being caught now",
             bars=[
-                Bars(
-                    heights=[dangers[kind, name][0] for name in ("wanted", "done")],
-                    low=[dangers[kind, name][1] for name in ("wanted", "done")],
-                    high=[dangers[kind, name][2] for name in ("wanted", "done")],
-                    role=role,
-                    label=label,
-                )
-                for kind, role, label in (
-                    ("fear", "felt", "fear"),
-                    ("shuffled", "control", "the same fear, shuffled in time"),
-                )
+                bars("fear", "felt", "fear"),
+                bars("shuffled", "control", "the same fear, shuffled in time"),
             ],
             ticks=["what Q wanted", "what was done"],
         ),
-        *_maps(scope),
     ]
     avoided = own["turned"] & (own["hazard_wanted"] > own["hazard_done"])
-    chosen = ~lives["fear"]["explored"]
     numbers = {
         "turns": 100 * float(own["turned"].mean()),
         "fear_avoided": float(np.nanmean(share(own["fear_wanted"], avoided))),
-        "fear_base": float(np.nanmean(share(own["fear_wanted"], chosen))),
+        "fear_base": float(np.nanmean(share(own["fear_wanted"], ~lives["fear"]["explored"]))),
         "wanted": 100 * dangers["fear", "wanted"][0],
         "done": 100 * dangers["fear", "done"][0],
         "wanted_shuffled": 100 * dangers["shuffled", "wanted"][0],
         "done_shuffled": 100 * dangers["shuffled", "done"][0],
         "avoided": 100 * float(avoided.sum() / max(own["turned"].sum(), 1)),
     }
-    return Scene(
-        title="Fear: before a predator (above) and around thin ice that the reward says nothing of (below)",
-        panels=panels,
-        numbers=numbers,
-        says="Fear turned {turns:.1f} % of the steps before the predator, {avoided:.0f} % of them away "
-        "from the more "
-        "dangerous action. The fear of what Q wanted was {fear_avoided:.2f} in steps where that avoided "
-        "danger, "
-        "{fear_base:.3f} in all steps that were chosen. In the steps that fear turned, what Q wanted would "
-        "have been caught with {wanted:.0f} % chance (which no agent sees), what was done instead with "
-        "{done:.0f} %; in the steps that the same fear turned when shuffled in time, "
-        "{wanted_shuffled:.1f} % and {done_shuffled:.1f} %.",
-        settings=f"predator, {_TASK.steps} steps, fear as by default; silent-catastrophe, {_ICE.steps} "
-        f"steps, "
-        "fear of the declared danger, caution 1, step size of fear 0.2",
-        height=3.0,
-    )
+    return panels, numbers
+
+
+def _around_turns(facts: Mapping[str, NDArray[Any]], name: str) -> Around:
+    """Return one of the facts around the steps that were turned."""
+    when, who = facts["turned"].nonzero()
+    return around(facts[name], when, who, _REACH, _REACH)
 
 
 # ---------------------------------------------------------------- the map
