@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from emotional_ed.checks import require_choice
 from emotional_ed.experiments.against_controls import controls_text
 from emotional_ed.experiments.contest import Budget
 from emotional_ed.experiments.evidence_tables import Claim, evidence_table, overall, weights_table
 from emotional_ed.experiments.outcome import gathered_scores, load_suite
 from emotional_ed.experiments.suite import LAST, SuiteSpec, run_suite
 from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 CLAIMS: Sequence[tuple[str, str]] = (
@@ -110,17 +112,20 @@ def _only(table: str, claims: Sequence[Claim], mechanism: str) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what is not finished, then write the tables."""
+    """Run what is not finished, then write the tables; return 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m emotional_ed.experiments.evidence", description=__doc__)
     parser.add_argument("--out", default="runs/evidence", help="folder; finished contests in it are kept")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", nargs="*", default=[], help="mechanisms; all of them by default")
     arguments = parser.parse_args(argv)
     out = Path(arguments.out)
-    wanted = [claim for claim in CLAIMS if not arguments.only or claim[0] in arguments.only]
-    run_claims(wanted, out, arguments.jobs)
-    print(write_evidence(out).read_text())
-    return 0
+
+    def work() -> str:
+        wanted = [require_choice("only", name, dict(CLAIMS)) for name in arguments.only] or dict(CLAIMS)
+        run_claims([claim for claim in CLAIMS if claim[0] in wanted], out, arguments.jobs)
+        return write_evidence(out).read_text()
+
+    return tell("evidence", work)
 
 
 if __name__ == "__main__":

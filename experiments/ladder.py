@@ -26,6 +26,7 @@ from emotional_ed.experiments.ladder_tables import panels as panels_of
 from emotional_ed.experiments.outcome import Outcome, gathered_scores, load_suite
 from emotional_ed.experiments.rungs import lacks_a_part
 from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 MECHANISM = "ladder"
@@ -94,21 +95,19 @@ def _text(tables: LadderTables) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what is not finished, then write the tables and the picture."""
+    """Run what is not finished, then write the tables and the picture; return 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m emotional_ed.experiments.ladder", description=__doc__)
     parser.add_argument("--out", default="runs/ladder", help="folder; finished contests in it are kept")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), metavar="TASK", help="all by default")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     arguments = parser.parse_args(argv)
     out = Path(arguments.out)
-    try:
+
+    def work() -> str:
         run_ladder(arguments.tasks, out, arguments.jobs)
-        text = write_ladder(out).read_text()
-    except ValueError as error:
-        sys.stderr.write(f"ladder: {error}\n")
-        return 2
-    sys.stdout.write(text)
-    return 0
+        return write_ladder(out).read_text()
+
+    return tell("ladder", work)
 
 
 if __name__ == "__main__":

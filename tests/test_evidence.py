@@ -171,3 +171,15 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     rows = list(csv.DictReader((tmp_path / "scores" / "regret.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
     assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}
+
+
+def test_the_command_says_what_is_wrong_and_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evidence.main(["--out", str(tmp_path / "never"), "--only", "feer"]) == 2
+    assert capsys.readouterr().err.startswith("evidence: only: got 'feer'")
+    assert not (tmp_path / "never").exists()
+    file = tmp_path / "file"
+    file.touch()
+    assert evidence.main(["--out", str(file / "below"), "--only", "fear"]) == 2
+    assert "evidence: " in capsys.readouterr().err

@@ -41,6 +41,7 @@ from emotional_ed.experiments.outcome import load_suite
 from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.experiments.rungs import MOODS, PLAIN, UNTAUGHT
 from emotional_ed.experiments.suite import COLUMNS, LAST, SuiteSpec
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 BUDGET = dataclasses.replace(evidence.BUDGET, first_seed=40_000)
@@ -346,17 +347,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     given = parser.parse_args(argv)
-    try:
+
+    def work() -> str:
         require_int("jobs", given.jobs, 1)
         names = [require_choice("claims", name, CLAIMS) for name in given.claims] or list(CLAIMS)
         paths = [None if one is None else Path(one) for one in (given.evidence, given.deep)]
         sources = Sources(Path(given.out), *paths)
         run_contests(contests_of(CLAIMS[name] for name in names), sources, jobs=given.jobs)
-        sys.stdout.write(write_claims(sources).read_text())
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"claims: {error}\n")
-        return 2
-    return 0
+        return write_claims(sources).read_text()
+
+    return tell("claims", work)
 
 
 if __name__ == "__main__":

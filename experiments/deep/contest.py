@@ -15,13 +15,13 @@ from tqdm.auto import tqdm
 
 from emotional_ed.checks import require_int
 from emotional_ed.experiments.contest import TUNING_SEED
-from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.contest_table import deep_table, scores_csv
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
 from emotional_ed.experiments.deep.plan import DeepBudget, DeepEntry, DeepSuiteSpec
 from emotional_ed.experiments.deep.task import DEEP_TASKS
 from emotional_ed.experiments.run_folder import provenance, write_json
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 

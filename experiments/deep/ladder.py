@@ -35,7 +35,6 @@ from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.arm import Setting
 from emotional_ed.experiments.contest import TUNING_SEED
 from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
-from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
 from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
@@ -53,6 +52,7 @@ from emotional_ed.experiments.rungs import (
     lacks_a_part,
     without,
 )
+from emotional_ed.experiments.telling import tell
 from emotional_ed.experiments.verdicts import MARKS, differences
 from emotional_ed.files import write_atomically
 

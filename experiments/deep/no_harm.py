@@ -25,11 +25,11 @@ from emotional_ed.analysis.differences import is_non_inferior
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.experiments.deep.arm import DeepArm
-from emotional_ed.experiments.deep.command import tell
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, DeepLife, read_life, run_jobs
 from emotional_ed.experiments.deep.task import DeepTask
 from emotional_ed.experiments.run_folder import provenance, write_json
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 MARGIN = 0.05

@@ -31,6 +31,7 @@ from emotional_ed.experiments.disorders.verdicts import (
     verdicts,
 )
 from emotional_ed.experiments.run_folder import provenance
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 _ABOUT = """\
@@ -127,7 +128,7 @@ def _tuned_to(out: Path) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what is not finished, then write the table, the scores and the picture."""
+    """Run what is not finished, then write the table, the scores and the picture; return 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m emotional_ed.experiments.disorders", description=__doc__)
     parser.add_argument("--out", default="runs/disorders", help="folder; finished pieces in it are kept")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
@@ -138,7 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], help="disorders; all of them by default")
     arguments = parser.parse_args(argv)
     began, out = time.perf_counter(), Path(arguments.out)
-    try:
+
+    def work() -> str:
         for name in arguments.only:
             require_known("only", name, DISORDERS)
         scope = Scope(
@@ -149,10 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         for line in run_disorders(arguments.only or list(DISORDERS), out, scope, arguments.jobs):
             sys.stderr.write(f"{time.perf_counter() - began:6.0f} s  {line}\n")
-        sys.stdout.write(write_disorders(out, scope).read_text())
-    except ValueError as error:
-        parser.error(str(error))
-    return 0
+        return write_disorders(out, scope).read_text()
+
+    return tell("disorders", work)
 
 
 if __name__ == "__main__":

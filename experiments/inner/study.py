@@ -28,6 +28,7 @@ from emotional_ed.experiments.inner.sleep import sleep
 from emotional_ed.experiments.inner.weights import weights
 from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.run_folder import provenance, write_json
+from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 SCENES: Mapping[str, Callable[[Scope], Scene]] = MappingProxyType(
@@ -104,7 +105,7 @@ def write_inner(out: Path, scope: Scope) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the pictures that are not there yet."""
+    """Make the pictures that are not there yet; return 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m emotional_ed.experiments.inner", description=__doc__)
     parser.add_argument("--out", default="runs/inner", help="folder; finished pictures in it are kept")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
@@ -112,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=Scope.first_seed, help="the first (default 60000)")
     parser.add_argument("--only", nargs="*", default=[], help="pictures; all of them by default")
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> str:
         scope = Scope(members=arguments.members, first_seed=arguments.first_seed)
         done = make_scenes(arguments.only or list(SCENES), Path(arguments.out), scope, arguments.jobs)
-    except ValueError as error:
-        parser.error(str(error))
-    sys.stdout.write(done.read_text())
-    return 0
+        return done.read_text()
+
+    return tell("inner", work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the commands of this folder have in common: bad input is one sentence, Ctrl-C loses nothing."""
+"""What the commands of the studies have in common: bad input is one sentence, Ctrl-C loses nothing."""
 
 from __future__ import annotations
 
