@@ -29,6 +29,7 @@ _HOME = {
     "LavaFieldEnv": "emotional_ed.envs.lava_field",
     "MixedDoorsEnv": "emotional_ed.envs.mixed_doors",
     "MovingGoalEnv": "emotional_ed.envs.moving_goal",
+    "NewDoorsEnv": "emotional_ed.envs.new_doors",
     "NewGoalsEnv": "emotional_ed.envs.new_goals",
     "NewLayoutsEnv": "emotional_ed.envs.new_layouts",
     "Observations": "emotional_ed.envs.observations",

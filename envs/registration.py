@@ -27,6 +27,7 @@ ENV_IDS = tuple(f"{NAMESPACE}/{name}" for name in _MODULES)
 """The situations that are tables, with a version that steps many copies in one tensor program."""
 _DEEP = {
     "LavaField-v0": ("emotional_ed.envs.lava_field:LavaFieldEnv", 40),
+    "NewDoors-v0": ("emotional_ed.envs.new_doors:NewDoorsEnv", 50),
     "RecurringCartPole-v0": ("emotional_ed.envs.recurring_cartpole:RecurringCartPoleEnv", 200),
 }
 DEEP_IDS = tuple(f"{NAMESPACE}/{name}" for name in _DEEP)

@@ -15,12 +15,20 @@ from hypothesis import strategies as st
 from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import DummyVecEnv
 from test_deep_level0 import parameters
 from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
-from emotional_ed.agents.deep.rivals import CVaRPolicy, IntrinsicFearBuffer, Resets, careful_qrdqn
+from emotional_ed.agents.deep.rivals import (
+    CVaRPolicy,
+    HeldExploration,
+    IntrinsicFearBuffer,
+    Resets,
+    careful_qrdqn,
+)
 from emotional_ed.agents.deep.rivals.fresh import make_fresh
 
 LINE = spaces.Box(-1, 1000, (1,), np.float32)
@@ -380,3 +388,100 @@ def test_bad_shares_are_refused_and_good_ones_kept() -> None:
     policy = careful_qrdqn(Fork(), share=0.4).policy
     assert isinstance(policy, CVaRPolicy)
     assert policy._get_constructor_parameters()["share"] == 0.4
+
+
+# ---------------------------------------------------------------- held exploration
+
+
+class Corridor(gym.Env[Any, Any]):
+    """Ends after so many steps; four actions that do nothing."""
+
+    observation_space = LINE
+    action_space: Any = spaces.Discrete(4)
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = 0
+        return np.array([0.0], np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.place += 1
+        return np.array([self.place], np.float32), 0.0, self.place >= self.length, False, {}
+
+
+class Actions(BaseCallback):
+    """Keeps what was done, and where episodes ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[tuple[list[int], list[bool]]] = []
+
+    def _on_step(self) -> bool:
+        self.done.append((self.locals["actions"].tolist(), self.locals["dones"].tolist()))
+        return True
+
+
+def explored(
+    held: HeldExploration, steps: int, length: int, envs: int = 1, epsilon: float = 1.0
+) -> list[tuple[list[int], list[bool]]]:
+    """Return actions and ends of a life in corridors whose best action is always 0."""
+    world: Any = DummyVecEnv([lambda: Corridor(length)] * envs)
+    model = DQN(
+        "MlpPolicy", world, learning_starts=0, train_freq=1000, gradient_steps=0, buffer_size=10, seed=1,
+        exploration_initial_eps=epsilon, exploration_final_eps=epsilon, device="cpu",
+    )  # fmt: skip
+    with torch.no_grad():
+        last: Any = model.q_net.q_net[-1]
+        last.bias.copy_(torch.tensor([1e6, 0.0, 0.0, 0.0]))
+    watch = Actions()
+    model.learn(steps, callback=[held, watch])
+    assert "_sample_action" not in vars(model)
+    return watch.done[length if length < steps else 1 :]  # epsilon is 0 in the very first step
+
+
+def test_random_actions_are_held_as_long_as_the_zeta_distribution_says() -> None:
+    exponent, cap = 1.5, 6
+    done = [actions[0] for actions, _ in explored(HeldExploration(exponent, cap=cap, seed=2), 20_000, 10**6)]
+    expected = np.arange(1, cap + 1) ** -exponent
+    mean = float((expected * np.arange(1, cap + 1)).sum() / expected.sum())
+    changes = np.mean(np.diff(done) != 0)  # a new draw is another action three times of four
+    assert changes == pytest.approx(0.75 / mean, abs=0.01)
+    assert np.bincount(done, minlength=4) / len(done) == pytest.approx([0.25] * 4, abs=0.02)
+    brief = [actions[0] for actions, _ in explored(HeldExploration(cap=1), 5000, 10**6)]
+    assert np.mean(np.diff(brief) != 0) == pytest.approx(0.75, abs=0.02)
+
+
+def test_between_what_is_held_the_best_action_is_done() -> None:
+    epsilon, cap, exponent = 0.2, 5, 1.0
+    done = [a[0] for a, _ in explored(HeldExploration(exponent, cap=cap), 20_000, 10**6, epsilon=epsilon)]
+    weights = np.arange(1, cap + 1) ** -exponent
+    held = epsilon * float((weights * np.arange(1, cap + 1)).sum() / weights.sum())
+    share = held / (1 - epsilon + held)  # of steps; a quarter of the held ones do the best action too
+    assert np.mean(np.array(done) != 0) == pytest.approx(0.75 * share, abs=0.015)
+    assert not any(a[0] for a, _ in explored(HeldExploration(), 200, 10**6, epsilon=0.0))
+
+
+def test_holding_ends_with_the_episode_of_that_environment() -> None:
+    done = explored(HeldExploration(0.0, cap=10_000, seed=3), 3000, 5, envs=3)
+    actions = np.array([one for one, _ in done])
+    ends = np.array([one for _, one in done])
+    assert ends[4].all()
+    after = actions[1:] != actions[:-1]
+    assert not after[~ends[:-1]].any()  # held for ages, but for
+    assert after[ends[:-1]].mean() == pytest.approx(0.75, abs=0.05)  # the ends of episodes
+    assert (actions[:, 0] != actions[:, 1]).any()
+
+
+def test_held_exploration_says_what_it_cannot_do() -> None:
+    with pytest.raises(ValueError, match="exponent: got -1"):
+        HeldExploration(-1)
+    with pytest.raises(ValueError, match="cap: got 0"):
+        HeldExploration(cap=0)
+    model = EmotionalDQN("MlpPolicy", "CartPole-v1", affect=AffectConfig.levels(1), device="cpu")
+    with pytest.raises(ValueError, match=r"affect: got .* expected AffectConfig.levels\(0\)"):
+        model.learn(10, callback=HeldExploration())
+    calm = plain("CartPole-v1", learning_starts=10)
+    assert calm.learn(60, callback=HeldExploration()).num_timesteps == 60

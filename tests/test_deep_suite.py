@@ -113,10 +113,12 @@ def test_what_arms_have_in_common_is_drawn_alike() -> None:
 def test_the_contest_has_the_full_agent_its_controls_and_the_rivals(name: str) -> None:
     arms = deep_arms(DEEP_TASKS[name])
     assert {"level-1", "level-2", "level-2-salient"} == {one for one in arms if arms[one].role == "own"}
-    assert {
-        "dqn", "double-dqn", "prioritised-dqn", "intrinsic-fear", "resets", "qr-dqn-cvar"
-    } == {one for one in arms if arms[one].role == "rival"}  # fmt: skip
-    assert all(one.affect.is_plain for one in arms.values() if one.role == "rival")
+    of_task = {"ez-greedy", "fixed-repeat"} if DEEP_TASKS[name].blocks else {"intrinsic-fear"}
+    assert {"dqn", "double-dqn", "prioritised-dqn", "resets", "qr-dqn-cvar", *of_task} == {
+        one for one in arms if arms[one].role == "rival"
+    }
+    rivals = {one: arm for one, arm in arms.items() if arm.role == "rival"}
+    assert all(arm.affect.is_plain for one, arm in rivals.items() if one != "fixed-repeat")
     assert "intrinsic-fear" not in deep_arms(dataclasses.replace(POLE, falls=False))
     assert all(json.loads(json.dumps(one.to_dict()))["role"] == one.role for one in arms.values())
 

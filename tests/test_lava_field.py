@@ -1,4 +1,4 @@
-"""The situations for deep agents: the lava field and the pole whose physics come and go."""
+"""The situations for deep agents: the lava field, new doors, and the pole whose physics come and go."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from emotional_ed.envs import LavaFieldEnv, RecurringCartPoleEnv, TabularModel, policy_value, value_iteration
+from emotional_ed.envs import (
+    LavaFieldEnv,
+    NewDoorsEnv,
+    RecurringCartPoleEnv,
+    TabularModel,
+    policy_value,
+    value_iteration,
+)
+from emotional_ed.envs import new_doors as doors
 from emotional_ed.envs.lava_field import APART, CELLS, LIMIT, SIZE, draw_field, field_model, look
 from emotional_ed.envs.planning import action_values
 from emotional_ed.envs.registration import DEEP_IDS
@@ -109,6 +117,11 @@ def test_maps_are_readable_until_the_episode_ends(env_id: str) -> None:
         ("LavaField", {"lava": float("nan")}, "lava: got nan"),
         ("LavaField", {"slip": -0.1}, "slip: got -0.1"),
         ("LavaField", {"slip": "often"}, "slip: got 'often'"),
+        ("NewDoors", {"walls": 0.5}, "walls: got 0.5"),
+        ("NewDoors", {"least": 0}, "least: got 0"),
+        ("NewDoors", {"least": 5, "most": 4}, "most: got 4"),
+        ("NewDoors", {"most": 21}, "most: got 21"),
+        ("NewDoors", {"opens": 1}, "opens: got 1"),
         ("RecurringCartPole", {"change": "wind"}, "change: got 'wind'"),
         ("RecurringCartPole", {"period": 0}, "period: got 0"),
         ("RecurringCartPole", {"period": 1.5}, "period: got 1.5"),
@@ -119,7 +132,7 @@ def test_bad_arguments_are_refused_by_name(env_id: str, arguments: dict[str, Any
         gymnasium.make(f"EmotionalED/{env_id}-v0", **arguments)
 
 
-@pytest.mark.parametrize("kind", [LavaFieldEnv, RecurringCartPoleEnv])
+@pytest.mark.parametrize("kind", [LavaFieldEnv, NewDoorsEnv, RecurringCartPoleEnv])
 def test_bad_actions_and_modes_are_refused(kind: type[Any]) -> None:
     with pytest.raises(ValueError, match=r"render_mode: got 'human', expected 'ansi', 'rgb_array' or None"):
         kind(render_mode="human")
@@ -280,6 +293,114 @@ def test_its_model_is_the_present_field() -> None:
     assert model.next_state[0, 8, RIGHT].tolist() == [9, 1, 15]
     assert model.reward[0, 8, RIGHT].tolist() == pytest.approx([-0.01, -1.01, -0.01])
     assert model.catastrophe[0, 8, RIGHT].tolist() == [False, True, False]
+
+
+# ---------------------------------------------------------------- new doors
+
+
+@cache
+def rooms(opens: bool, count: int = 500) -> list[TabularModel]:
+    found = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        room = doors.draw_room(rng, 0.15)
+        found.append(doors.room_model(room, int(rng.integers(2, 9)), opens))
+    return found
+
+
+def test_values_in_the_docstring_of_new_doors_are_exact() -> None:
+    best = [value_iteration(one, steps=doors.LIMIT)[one.start].mean() for one in rooms(True)]
+    shut = [value_iteration(one, steps=doors.LIMIT)[one.start].mean() for one in rooms(False)]
+    even = [np.full((one.observations, 4), 0.25) for one in rooms(True)]
+    random = [
+        policy_value(one, policy, steps=doors.LIMIT)[one.start].mean()
+        for one, policy in zip(rooms(True), even, strict=True)
+    ]
+    for values, pattern in (
+        (best, r"best policy \(sees the whole room, needs no memory\):"),
+        (shut, "best policy that takes the exit:"),
+        (shut, "persistence must not trap, the best return is"),
+        (random, "uniformly random policy:"),
+    ):
+        told, rounding = figure(NewDoorsEnv, pattern)
+        assert float(np.mean(values)) == pytest.approx(told, abs=rounding), pattern
+
+
+def test_a_room_lives_as_its_tables_say() -> None:
+    """Same rewards, cells and ends for random actions; the pushes needed are as often each number."""
+    rng, needs = np.random.default_rng(0), []
+    for opens in (True, False):
+        env = NewDoorsEnv(opens=opens)
+        for episode in range(300):
+            env.reset(seed=7 if episode == 0 else None)
+            needs.append(env._need)
+            model = env.model()
+            state, door = int(model.start[0]), env._room.door
+            for _ in range(doors.LIMIT):
+                beside = [action for action in range(4) if doors._NEAR[state % CELLS, action] == door]
+                pushes = bool(beside) and rng.random() < 0.8
+                action = beside[0] if pushes else int(rng.integers(4))
+                seen, reward, over, cut, info = env.step(action)
+                assert reward == pytest.approx(model.reward[0, state, action, 0])
+                assert (over, cut) == (bool(model.terminated[0, state, action, 0]), False)
+                assert info == {"catastrophe": False}
+                state = int(model.next_state[0, state, action, 0])
+                assert env._cell == state % CELLS
+                assert np.array_equal(seen, doors.look(env._room, env._cell))
+                assert env.observation_space.contains(seen)
+                if over:
+                    break
+    counts = np.bincount(needs, minlength=9)
+    assert not counts[:2].any()
+    assert counts[2:].min() > 55  # of 600; 86 expected
+
+
+def test_what_is_seen_of_a_room_by_hand() -> None:
+    wall = np.zeros(CELLS, dtype=np.bool_)
+    wall[[1, 16]] = True
+    room = doors.Room(wall, start=8, door=10, exit=48)
+    env = NewDoorsEnv(least=3, most=3, render_mode="ansi")
+    env.reset(seed=0)
+    env._room, env._cell, env._need = room, 8, 3
+    assert env.render().splitlines()[:3] == [".#.....", ".A.D...", "..#...."]
+    windows = doors.look(room, 8)[:75].reshape(3, 5, 5)
+    border = np.zeros((5, 5))
+    border[0], border[:, 0] = 1, 1
+    border[1, 2], border[3, 3] = 1, 1  # the two walls
+    assert windows[0].tolist() == border.tolist()
+    assert np.argwhere(windows[1]).tolist() == [[2, 4]]
+    assert not windows[2].any()  # the exit is out of sight, but its direction is known
+    assert doors.look(room, 8)[75:].tolist() == pytest.approx([0, 2 / 6, 5 / 6, 5 / 6])
+    assert env.step(UP)[1] == -0.01
+    assert env._cell == 8  # a wall
+    env.step(RIGHT)
+    before = doors.look(room, 9)
+    for action, pushes in ((RIGHT, 1), (RIGHT, 2), (UP, 0), (DOWN, 0)):
+        env.step(action)
+        assert env._pushes == pushes
+    assert env._cell == 9
+    for _ in range(2):
+        seen, reward, over, *_ = env.step(RIGHT)
+        assert np.array_equal(seen, before)  # the pushes are not seen
+        assert (reward, over) == (-0.01, False)
+    assert env.step(RIGHT)[1:3] == (pytest.approx(0.99), True)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.15, 0.4]))
+@settings(deadline=None, max_examples=50)
+def test_every_room_has_a_way_to_the_door_and_one_to_the_exit(seed: int, share: float) -> None:
+    room = doors.draw_room(np.random.default_rng(seed), share)
+    assert not room.wall[[room.start, room.door, room.exit]].any()
+    for aim, other in ((room.door, room.exit), (room.exit, room.door)):
+        apart = sum(abs(a - b) for a, b in zip(divmod(room.start, SIZE), divmod(aim, SIZE), strict=True))
+        assert apart >= doors.APART
+        reached, edge = {room.start}, [room.start]
+        while edge:
+            for near in doors._NEAR[edge.pop()].tolist():
+                if near not in reached and near != other and not room.wall[near]:
+                    reached.add(near)
+                    edge.append(near)
+        assert aim in reached
 
 
 # ---------------------------------------------------------------- the pole whose physics come and go

@@ -13,7 +13,7 @@ import gymnasium
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
-from emotional_ed.agents.deep.rivals import IntrinsicFearBuffer, Resets, careful_qrdqn
+from emotional_ed.agents.deep.rivals import HeldExploration, IntrinsicFearBuffer, Resets, careful_qrdqn
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.experiments.arm import Range, Setting, replaced, uniform_shares
@@ -80,6 +80,20 @@ class ResetsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldConfig:
+    """Random actions are held for a while."""
+
+    exponent: float = 2.0
+    """Of the distribution of durations, in [0, 100]; the lower, the longer."""
+    cap: int = 100
+    """Longest duration in steps, in [1, 10000]."""
+
+    def __post_init__(self) -> None:
+        require_range("HeldConfig.exponent", self.exponent, 0, 100)
+        require_int("HeldConfig.cap", self.cap, 1, 10_000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RiskConfig:
     """Quantile regression, and a choice by the worst share of the outcomes."""
 
@@ -117,6 +131,8 @@ class DeepArm:
     """Intrinsic fear; not together with `replay`."""
     resets: ResetsConfig | None = None
     """Resets of the last layers."""
+    held: HeldConfig | None = None
+    """Exploration by random actions that are held; only without affect."""
     risk: RiskConfig | None = None
     """Quantiles instead of values, and no affect."""
     sleep: DeepSleepConfig | None = None
@@ -138,6 +154,8 @@ class DeepArm:
             raise ValueError("danger: got it together with replay, expected one of them")
         if self.risk is not None and (self.replay is not None or self.double or not self.affect.is_plain):
             raise ValueError("risk: got it with affect, double or replay, expected it without them")
+        if self.held is not None and not self.affect.is_plain:
+            raise ValueError("held: got it with affect, expected it without")
         if self.sleep is not None and self.replay is None:
             raise ValueError(f"sleep: got {self.sleep!r} without replay, expected replay=PrioritisedConfig()")
         for path, one in self.search.items():
@@ -192,8 +210,12 @@ class DeepArm:
             if arm.sleep is not None:
                 own["sleep"] = arm.sleep
             model = EmotionalDQN("MlpPolicy", world, policy_kwargs={"net_arch": hidden}, **own, **arguments)
-        resets = arm.resets
-        return model, [] if resets is None else [Resets(resets.every, layers=resets.layers, seed=seed)]
+        callbacks: list[Any] = []
+        if arm.resets is not None:
+            callbacks.append(Resets(arm.resets.every, layers=arm.resets.layers, seed=seed))
+        if arm.held is not None:
+            callbacks.append(HeldExploration(arm.held.exponent, cap=arm.held.cap, seed=seed))
+        return model, callbacks
 
     def _replay(self, task: DeepTask) -> dict[str, Any]:
         kind: Any
@@ -212,9 +234,10 @@ class DeepArm:
         plain = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         for name in ("replay", "danger", "resets", "risk"):
             plain[name] = None if plain[name] is None else dataclasses.asdict(plain[name])
-        sleep = plain.pop("sleep")
-        if sleep is not None:  # named only where there is one: folders from before there was sleep go on
-            plain["sleep"] = dataclasses.asdict(sleep)
+        for name in ("sleep", "held"):  # named only where there is one: folders from before they were go on
+            part = plain.pop(name)
+            if part is not None:
+                plain[name] = dataclasses.asdict(part)
         return {
             **plain,
             "affect": self.affect.to_dict(),

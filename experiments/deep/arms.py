@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
-from emotional_ed.affect import AffectConfig, RecallConfig
+from emotional_ed.affect import AffectConfig, AngerConfig, RecallConfig
 from emotional_ed.experiments.arm import Range
 from emotional_ed.experiments.deep.arm import (
     DangerConfig,
     DeepArm,
+    HeldConfig,
     PrioritisedConfig,
     ResetsConfig,
     RiskConfig,
@@ -19,31 +21,42 @@ PLAIN = "dqn"
 """The arm without anything beside it."""
 _SHARE = Range(0.0, 1.0, "linear")
 _FEAR = {"affect.fear.caution": Range(0.05, 5.0), "affect.fear.avoidance": _SHARE}
+_ANGER = {
+    "affect.anger.cap": Range(2, 20, "log-integer"),
+    "affect.anger.step_size": Range(0.003, 0.5),
+    "affect.anger.helplessness": Range(1e-4, 0.03),
+}
 _RECALL = {"affect.recall.threshold": Range(0.5, 8.0)}
 
 
 def deep_arms(task: DeepTask) -> dict[str, DeepArm]:
-    """Return all arms for a task, by name; intrinsic fear only where a catastrophe is declared."""
+    """Return all arms for a task, by name.
+
+    Intrinsic fear only where a catastrophe is declared; arms that persist only where ways are blocked.
+    """
     told = task.bad_reward is not None or task.falls
-    return {**_own(), **_controls(), **_rivals(told)}
+    emotions = _ANGER if task.blocks else _FEAR
+    persisting = _persisting() if task.blocks else {}
+    return {**_own(emotions), **_controls(emotions), **_rivals(told), **persisting}
 
 
-def _own() -> dict[str, DeepArm]:
+def _own(emotions: Mapping[str, Range]) -> dict[str, DeepArm]:
     full = AffectConfig.levels(2)
+    both = {**emotions, **_RECALL}
     return {
-        "level-1": DeepArm(role="own", affect=AffectConfig.levels(1), search=_FEAR, note="emotions alone"),
-        "level-2": DeepArm(role="own", affect=full, search={**_FEAR, **_RECALL}, note="the full agent"),
+        "level-1": DeepArm(role="own", affect=AffectConfig.levels(1), search=emotions, note="emotions alone"),
+        "level-2": DeepArm(role="own", affect=full, search=both, note="the full agent"),
         "level-2-salient": DeepArm(
             role="own",
             affect=full,
             replay=PrioritisedConfig(uniform=0.1, salience_share=0.5),
-            search={**_FEAR, **_RECALL, "replay.salience_share": _SHARE},
+            search={**both, "replay.salience_share": _SHARE},
             note="and replay by what was felt",
         ),
     }
 
 
-def _controls() -> dict[str, DeepArm]:
+def _controls(emotions: Mapping[str, Range]) -> dict[str, DeepArm]:
     full = AffectConfig.levels(2)
     by_chance = dataclasses.replace(full, recall=RecallConfig(cue="chance"))
     return {
@@ -52,14 +65,31 @@ def _controls() -> dict[str, DeepArm]:
         "level-2-shuffled": DeepArm(
             role="control",
             affect=dataclasses.replace(full, shuffled=("fear", "anger")),
-            search={**_FEAR, **_RECALL},
+            search={**emotions, **_RECALL},
             note="fear and anger at the wrong times",
         ),
         "level-2-by-chance": DeepArm(
             role="control",
             affect=by_chance,
-            search={**_FEAR, "affect.recall.threshold": Range(2.0, 100.0)},
+            search={**emotions, "affect.recall.threshold": Range(2.0, 100.0)},
             note="recall switches at random",
+        ),
+    }
+
+
+def _persisting() -> dict[str, DeepArm]:
+    """Return rivals that persist without learning whether it pays."""
+    return {
+        "fixed-repeat": DeepArm(
+            affect=dataclasses.replace(AffectConfig.levels(0), anger=AngerConfig()),
+            fixed={"affect.anger.step_size": 0.0, "affect.anger.helplessness": 0.0},
+            search={"affect.anger.cap": _ANGER["affect.anger.cap"]},
+            note="pushes a blocked action up to the cap, always; nothing about it is learned",
+        ),
+        "ez-greedy": DeepArm(
+            held=HeldConfig(),
+            search={"held.exponent": Range(1.0, 4.0, "linear")},
+            note="Dabney et al. (2021)",
         ),
     }
 

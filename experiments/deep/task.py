@@ -36,6 +36,8 @@ class DeepTask:
     """Numbers that every arm searches here beside the usual ones, e.g. {"buffer_size": Range(...)}."""
     bad_reward: float | None = None
     """A step with at most this reward is a catastrophe, for arms that have to be told."""
+    blocks: bool = False
+    """Whether ways are blocked here: own arms are searched over anger, and there are rivals that persist."""
     falls: bool = False
     """Whether every termination is a catastrophe, for arms that have to be told."""
     control_of: str = ""
@@ -68,11 +70,20 @@ _POLE: Mapping[str, Any] = {
     "search": {"buffer_size": Range(1000, 32_000, "log-integer")},
     "falls": True,
 }
+_DOORS: Mapping[str, Any] = {
+    "env_id": "EmotionalED/NewDoors-v0",
+    "steps": 20_000,
+    "discount": 0.95,
+    "settings": {**_SMALL, "buffer_size": 20_000, "exploration_fraction": 0.3},
+    "blocks": True,
+}
 DEEP_TASKS: Mapping[str, DeepTask] = MappingProxyType(
     {
         "lava-field": DeepTask(**_LAVA),
         "recurring-cartpole": DeepTask(**_POLE),
+        "new-doors": DeepTask(**_DOORS),
         "no-lava": DeepTask(**_LAVA, env_kwargs={"lava": 0.0}, control_of="lava-field"),
+        "shut-doors": DeepTask(**_DOORS, env_kwargs={"opens": False}, control_of="new-doors"),
         "constant-cartpole": DeepTask(
             **_POLE, env_kwargs={"change": "none"}, control_of="recurring-cartpole"
         ),
