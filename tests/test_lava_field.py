@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -30,7 +31,7 @@ from emotional_ed.envs import (
 from emotional_ed.envs import new_doors as doors
 from emotional_ed.envs.lava_field import APART, CELLS, LIMIT, SIZE, draw_field, field_model, look
 from emotional_ed.envs.planning import action_values
-from emotional_ed.envs.registration import DEEP_IDS
+from emotional_ed.envs.registration import DEEP_IDS, ENV_IDS
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -60,6 +61,13 @@ def test_gymnasium_has_nothing_to_say(env_id: str) -> None:
         assert f"## {section}\n" in text, section
     assert "trade-off" in text
     assert f"truncated after {gymnasium.spec(env_id).max_episode_steps} steps" in text
+
+
+def test_every_situation_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[1] / "docs/api/envs.md").read_text()
+    for name in (*ENV_IDS, *DEEP_IDS):
+        kind = type(gymnasium.make(name).unwrapped)
+        assert f"::: {kind.__module__}.{kind.__name__}\n" in page, name
 
 
 def test_gymnasium_finds_them_by_module_and_id() -> None:
