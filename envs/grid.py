@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,6 +99,29 @@ def noisy_model(
         episodes_per_context=episodes_per_context,
         repeats=repeats,
     )
+
+
+def window(
+    layers: NDArray[np.bool_], beyond: Sequence[float], columns: int, cell: int, reach: int
+) -> NDArray[np.float32]:
+    """Return what is seen around a cell, layer by layer and row by row, [C * (2 reach + 1)^2] of 0s and 1s.
+
+    Shapes:
+        layers: [C, S], what lies in which cell; beyond: [C], what lies outside of the grid.
+    """
+    rows = layers.shape[1] // columns
+    wide = np.empty((len(layers), rows + 2 * reach, columns + 2 * reach), dtype=np.float32)
+    wide[:] = np.asarray(beyond, dtype=np.float32)[:, None, None]
+    wide[:, reach : reach + rows, reach : reach + columns] = layers.reshape(-1, rows, columns)
+    row, column = divmod(cell, columns)
+    return wide[:, row : row + 2 * reach + 1, column : column + 2 * reach + 1].reshape(-1)
+
+
+def ways(cell: int, aims: Sequence[int], columns: int) -> NDArray[np.float32]:
+    """Return how many cells each aim lies below and to the right of a cell, [2 * aims]."""
+    row, column = divmod(cell, columns)
+    found = [(aim // columns - row, aim % columns - column) for aim in aims]
+    return np.array(found, dtype=np.float32).reshape(-1)
 
 
 def draw_cells(rows: int, columns: int, marks: Mapping[int, str]) -> list[str]:

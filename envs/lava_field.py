@@ -10,8 +10,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from emotional_ed.checks import require_range
-from emotional_ed.envs.grid import arrival_model, draw_cells, neighbours, reachable, slipping_moves
-from emotional_ed.envs.rendering import draw_grid, write_grid
+from emotional_ed.envs.grid import (
+    arrival_model,
+    draw_cells,
+    neighbours,
+    reachable,
+    slipping_moves,
+    ways,
+    window,
+)
+from emotional_ed.envs.rendering import Drawn
 from emotional_ed.envs.tabular_model import TabularModel
 
 SIZE = 7
@@ -42,16 +50,8 @@ def draw_field(rng: np.random.Generator, lava_share: float) -> tuple[NDArray[np.
 
 def look(lava: NDArray[np.bool_], goal: int, cell: int) -> NDArray[np.float32]:
     """Return what is seen from a cell [77]: border, lava and goal in the window, and the direction."""
-    channels = np.zeros((3, SIZE + 2 * REACH, SIZE + 2 * REACH), dtype=np.float32)
-    inner = slice(REACH, REACH + SIZE)
-    row, column = divmod(cell, SIZE)
-    down, right = goal // SIZE - row, goal % SIZE - column
-    channels[0] = 1
-    channels[0, inner, inner] = 0
-    channels[1, inner, inner] = lava.reshape(SIZE, SIZE)
-    channels[2, goal // SIZE + REACH, goal % SIZE + REACH] = 1
-    seen = channels[:, row : row + WINDOW, column : column + WINDOW].ravel()
-    return np.append(seen, np.array([down, right], dtype=np.float32) / (SIZE - 1))
+    layers = np.stack([np.zeros_like(lava), lava, np.arange(CELLS) == goal])
+    return np.append(window(layers, (1, 0, 0), SIZE, cell, REACH), ways(cell, [goal], SIZE) / (SIZE - 1))
 
 
 def field_model(
@@ -86,7 +86,7 @@ def field_model(
 
 
 @final
-class LavaFieldEnv(gymnasium.Env[NDArray[np.float32], int]):
+class LavaFieldEnv(Drawn, gymnasium.Env[NDArray[np.float32], int]):
     """A 7x7 field with new lava in each episode; the agent sees a 5x5 window and where the goal lies.
 
     ## Description
@@ -133,17 +133,10 @@ class LavaFieldEnv(gymnasium.Env[NDArray[np.float32], int]):
     - v0: initial version
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
-        "render_modes": ["ansi", "rgb_array"],
-        "render_fps": 4,
-    }
-
     def __init__(self, lava: float = 0.15, slip: float = 0.1, render_mode: str | None = None) -> None:
         self.lava_share = require_range("lava", lava, 0, 0.4)
         self.slip = require_range("slip", slip, 0, 1)
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
-        self.render_mode = render_mode
+        self.show_as(render_mode)
         self.observation_space = spaces.Box(-1, 1, (FEATURES,), np.float32)
         self.action_space = spaces.Discrete(4)  # type: ignore[assignment]  # Gymnasium's integers are NumPy's
         self._lava, self._cell, self._goal = np.zeros(CELLS, dtype=np.bool_), 0, 0
@@ -176,11 +169,3 @@ class LavaFieldEnv(gymnasium.Env[NDArray[np.float32], int]):
         """Return the field with lava `X`, the goal `G` and the agent `A`."""
         lava = dict.fromkeys(np.flatnonzero(self._lava).tolist(), "X")
         return draw_cells(SIZE, SIZE, lava | {self._goal: "G", self._cell: "A"})
-
-    def render(self) -> Any:
-        """Return the field as text or as an image [H, W, 3] uint8."""
-        if self.render_mode == "ansi":
-            return write_grid(self.layout())
-        if self.render_mode == "rgb_array":
-            return draw_grid(self.layout())
-        return None

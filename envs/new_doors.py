@@ -10,8 +10,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from emotional_ed.checks import require_int, require_range
-from emotional_ed.envs.grid import draw_cells, neighbours, reachable
-from emotional_ed.envs.rendering import draw_grid, write_grid
+from emotional_ed.envs.grid import draw_cells, neighbours, reachable, ways, window
+from emotional_ed.envs.rendering import Drawn
 from emotional_ed.envs.tabular_model import TabularModel, empty_tables
 
 SIZE = 7
@@ -55,18 +55,10 @@ def draw_room(rng: np.random.Generator, wall_share: float) -> Room:
 
 def look(room: Room, cell: int) -> NDArray[np.float32]:
     """Return what is seen from a cell [79]: walls, door and exit in the window, and both directions."""
-    channels = np.zeros((3, SIZE + 2 * REACH, SIZE + 2 * REACH), dtype=np.float32)
-    inner = slice(REACH, REACH + SIZE)
-    row, column = divmod(cell, SIZE)
-    channels[0] = 1
-    channels[0, inner, inner] = room.wall.reshape(SIZE, SIZE)
-    ways = []
-    for channel, aim in ((1, room.door), (2, room.exit)):
-        down, right = divmod(aim, SIZE)
-        channels[channel, down + REACH, right + REACH] = 1
-        ways += [down - row, right - column]
-    seen = channels[:, row : row + WINDOW, column : column + WINDOW].ravel()
-    return np.append(seen, np.array(ways, dtype=np.float32) / (SIZE - 1))
+    cells = np.arange(CELLS)
+    layers = np.stack([room.wall, cells == room.door, cells == room.exit])
+    directions = ways(cell, [room.door, room.exit], SIZE) / (SIZE - 1)
+    return np.append(window(layers, (1, 0, 0), SIZE, cell, REACH), directions)
 
 
 def room_model(room: Room, need: int, opens: bool) -> TabularModel:
@@ -101,7 +93,7 @@ def room_model(room: Room, need: int, opens: bool) -> TabularModel:
 
 
 @final
-class NewDoorsEnv(gymnasium.Env[NDArray[np.float32], int]):
+class NewDoorsEnv(Drawn, gymnasium.Env[NDArray[np.float32], int]):
     """A 7x7 room with a jammed door, new in each episode; the agent sees a 5x5 window and both ways out.
 
     ## Description
@@ -151,11 +143,6 @@ class NewDoorsEnv(gymnasium.Env[NDArray[np.float32], int]):
     - v0: initial version
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
-        "render_modes": ["ansi", "rgb_array"],
-        "render_fps": 4,
-    }
-
     def __init__(
         self,
         walls: float = 0.15,
@@ -170,9 +157,7 @@ class NewDoorsEnv(gymnasium.Env[NDArray[np.float32], int]):
         if not isinstance(opens, bool):
             raise ValueError(f"opens: got {opens!r}, expected True or False")
         self.opens = opens
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
-        self.render_mode = render_mode
+        self.show_as(render_mode)
         self.observation_space = spaces.Box(-1, 1, (FEATURES,), np.float32)
         self.action_space = spaces.Discrete(4)  # type: ignore[assignment]  # Gymnasium's integers are NumPy's
         self._room = Room(np.zeros(CELLS, dtype=np.bool_), 0, CELLS - 1, SIZE)
@@ -211,11 +196,3 @@ class NewDoorsEnv(gymnasium.Env[NDArray[np.float32], int]):
         walls = dict.fromkeys(np.flatnonzero(self._room.wall).tolist(), "#")
         marks = walls | {self._room.door: "D", self._room.exit: "e", self._cell: "A"}
         return draw_cells(SIZE, SIZE, marks)
-
-    def render(self) -> Any:
-        """Return the room as text or as an image [H, W, 3] uint8."""
-        if self.render_mode == "ansi":
-            return write_grid(self.layout())
-        if self.render_mode == "rgb_array":
-            return draw_grid(self.layout())
-        return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emotional_ed.checks import require_choice, require_int
 from emotional_ed.envs.grid import draw_cells
-from emotional_ed.envs.rendering import draw_grid, write_grid
+from emotional_ed.envs.rendering import Drawn
 
 CHANGES = ("push", "pole", "none")
 LONG = 3.0  # times as long as CartPole's pole
@@ -23,7 +23,7 @@ _LARGEST = (4.8, 50.0, 0.42, 50.0)  # CartPole's bounds, and speeds that no epis
 
 
 @final
-class RecurringCartPoleEnv(gymnasium.Env[NDArray[Any], Any]):
+class RecurringCartPoleEnv(Drawn, gymnasium.Env[NDArray[Any], Any]):
     """CartPole in which left and right change places every so many steps, and back.
 
     ## Description
@@ -71,17 +71,12 @@ class RecurringCartPoleEnv(gymnasium.Env[NDArray[Any], Any]):
     - v0: initial version
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
-        "render_modes": ["ansi", "rgb_array"],
-        "render_fps": 50,
-    }
+    metadata: dict[str, Any] = {**Drawn.metadata, "render_fps": 50}  # noqa: RUF012 (Gymnasium declares it so)
 
     def __init__(self, change: str = "push", period: int = 4000, render_mode: str | None = None) -> None:
         require_choice("change", change, CHANGES)
         require_int("period", period, 1)
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
-        self.render_mode = render_mode
+        self.show_as(render_mode)
         self.change, self.period = change, period
         self._world = CartPoleEnv()
         self._lengths = (self._world.length, LONG * self._world.length)
@@ -123,14 +118,6 @@ class RecurringCartPoleEnv(gymnasium.Env[NDArray[Any], Any]):
         lean = round(6 * angle / pole.theta_threshold_radians)
         tip = min(max(cart + lean, 0), COLUMNS - 1)
         return draw_cells(2, COLUMNS, {tip: "+", COLUMNS: "#", 2 * COLUMNS - 1: "#", COLUMNS + cart: "A"})
-
-    def render(self) -> Any:
-        """Return the drawing as text or as an image [H, W, 3] uint8."""
-        if self.render_mode == "ansi":
-            return write_grid(self.layout())
-        if self.render_mode == "rgb_array":
-            return draw_grid(self.layout())
-        return None
 
 
 def _column(share: float) -> int:

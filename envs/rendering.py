@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +38,35 @@ def draw_grid(rows: Sequence[str], cell: int = 32) -> NDArray[np.uint8]:
     image = image.repeat(cell, axis=0).repeat(cell, axis=1)
     image[::cell] = image[:, ::cell] = 206  # thin lines between cells
     return image
+
+
+class Drawn(ABC):
+    """Part of a Gymnasium environment that shows itself as a map, in text or as an image."""
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 4,
+    }
+    render_mode: str | None
+
+    def show_as(self, mode: str | None) -> None:
+        """Set the render mode.
+
+        Raises:
+            ValueError: it is none of `metadata`.
+        """
+        if mode is not None and mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode: got {mode!r}, expected 'ansi', 'rgb_array' or None")
+        self.render_mode = mode
+
+    @abstractmethod
+    def layout(self) -> list[str]:
+        """Return the map as rows of characters, with the agent as `A`."""
+
+    def render(self) -> Any:
+        """Return the map as text or as an image [H, W, 3] uint8."""
+        if self.render_mode == "ansi":
+            return write_grid(self.layout())
+        if self.render_mode == "rgb_array":
+            return draw_grid(self.layout())
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,11 +14,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from emotional_ed.envs.batched import BatchedStep, BatchedTabularEnv
-from emotional_ed.envs.rendering import draw_grid, write_grid
+from emotional_ed.envs.rendering import Drawn
 from emotional_ed.envs.tabular_model import TabularModel
 
 
-class TabularEnv(gymnasium.Env[Any, Any], ABC):
+class TabularEnv(Drawn, gymnasium.Env[Any, Any]):
     """One copy of a `TabularModel`; subclasses build the model and the map.
 
     Args:
@@ -27,27 +26,17 @@ class TabularEnv(gymnasium.Env[Any, Any], ABC):
         render_mode: "ansi" (text), "rgb_array" (image) or None.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
-        "render_modes": ["ansi", "rgb_array"],
-        "render_fps": 4,
-    }
     appraisals: ClassVar[tuple[str, ...]] = ()
     """What `info["affect"]` tells: "danger" (1.0 in the step of a catastrophe) and "forgone" (the rewards of
     all actions in this very step). For agents that are asked to use it, and say so."""
 
     def __init__(self, model: TabularModel, render_mode: str | None = None) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
+        self.show_as(render_mode)
         self.model = model
-        self.render_mode = render_mode
         self.observation_space = spaces.Discrete(model.observations)
         self.action_space = spaces.Discrete(model.shape[2])
         self._state = 0
         self._episode = -1
-
-    @abstractmethod
-    def layout(self) -> list[str]:
-        """Return the map as rows of characters, with the agent as `A`."""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -88,14 +77,6 @@ class TabularEnv(gymnasium.Env[Any, Any], ABC):
             outcome = (uniform >= cumulative).sum(-1)
             told["forgone"] = self.model.reward[situation][np.arange(len(outcome)), outcome].tolist()
         return told
-
-    def render(self) -> Any:
-        """Return the map as text or as an image [H, W, 3] uint8."""
-        if self.render_mode == "ansi":
-            return write_grid(self.layout())
-        if self.render_mode == "rgb_array":
-            return draw_grid(self.layout())
-        return None
 
 
 class TabularVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]):
