@@ -241,7 +241,7 @@ class Mind(QuickModule):
         return moment.danger is not None and self.affect.looks_ahead
 
     def _slot_lss(self, decision: Decision, next_key: Tensor, moment: Moment, lss: Tensor) -> Tensor:
-        """Return the surprise that every value memory would have felt, [P, S]."""
+        """Return the surprise that every value memory in use would have felt, [P, H]."""
         if self.affect.slots == 1:
             return lss[:, None]
         if not isinstance(self.critic, QLearning):
@@ -249,12 +249,11 @@ class Mind(QuickModule):
         recall, reward = self.affect.recall, moment.reward.unsqueeze(-1)
         assert recall is not None
         used = recall.in_use
-        blank = reward.expand(-1, self.affect.slots - used)  # the others expect nothing
         if used == 1:  # everybody uses it
-            return torch.cat([lss.unsqueeze(-1), blank], dim=-1)
+            return lss[:, None]
         held, best = self._held_in_slots(decision.key, moment.action, next_key, used, moment.bias)
         best = best.masked_fill(moment.terminated.unsqueeze(-1), 0)
-        return torch.cat([reward + moment.discount.unsqueeze(-1) * best - held, blank], dim=-1)
+        return reward + moment.discount.unsqueeze(-1) * best - held
 
     def _held_in_slots(
         self, key: Tensor, action: Tensor, next_key: Tensor, used: int, bias: Tensor | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple, final
 
 import gymnasium
@@ -188,8 +189,10 @@ class NewDoorsEnv(Drawn, gymnasium.Env[NDArray[np.float32], int]):
         return look(room, self._cell), reward, through or out, False, {"catastrophe": False}
 
     def model(self) -> TabularModel:
-        """Return the tables of the present room, for planning; see `room_model`."""
-        return room_model(self._room._replace(start=self._cell), self._need, self.opens)
+        """Return the tables of the present room from the present state on, for planning; see `room_model`."""
+        model = room_model(self._room, self._need, self.opens)
+        done = self._pushes if self.opens else 0  # in vain they change nothing
+        return dataclasses.replace(model, start=np.array([done * CELLS + self._cell]))
 
     def layout(self) -> list[str]:
         """Return the room with walls `#`, the door `D`, the exit `e` and the agent `A`."""

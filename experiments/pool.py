@@ -1,4 +1,4 @@
-"""Pieces of work side by side in processes of one thread each."""
+"""Pieces of work one after the other, or side by side in processes of one thread each."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def each(works: Sequence[Callable[[], _T]], processes: int, preload: Sequence[st
 
     Args:
         works: that can be pickled if there is more than one process.
-        processes: at the same time, >= 1; one of them, or one piece of work, needs none but this.
-        preload: modules that are imported once, and not by each process.
+        processes: at the same time, >= 1; with 1, all is done in this very process.
+        preload: modules that are imported once, and not by each process; the first call decides.
     """
-    if processes == 1 or len(works) < 2:
+    if processes == 1 or not works:
         yield from (work() for work in works)
         return
     context = multiprocessing.get_context("forkserver")
     if preload:
         context.set_forkserver_preload(list(preload))
+    others = set(multiprocessing.active_children())
     with concurrent.futures.ProcessPoolExecutor(
         min(processes, len(works)), mp_context=context, initializer=_be_a_worker
     ) as pool:
@@ -38,7 +39,7 @@ def each(works: Sequence[Callable[[], _T]], processes: int, preload: Sequence[st
         except BaseException:
             for one in running:
                 one.cancel()
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
 

@@ -1,6 +1,8 @@
 """Each part of affect: hand-computed values, that it changes behaviour, and what it must not do."""
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -412,6 +414,21 @@ def test_looking_whether_anything_is_feared_changes_no_number(monkeypatch: pytes
     assert min(asked) > 300  # both ways were gone
 
 
+def test_copies_and_inference_tensors_look_for_themselves_whether_they_fear() -> None:
+    calm, afraid = system(AffectConfig(fear=FearConfig(caution=4.0))), frighten(FearConfig(caution=4.0), 20)
+    key = torch.tensor([0])
+    assert calm.modulate(key).bias is None
+    calm.load_state_dict(afraid.state_dict())
+    for one in (copy.deepcopy(calm), pickle.loads(pickle.dumps(calm)), calm):
+        bias = one.modulate(key).bias
+        assert bias is not None
+        assert bias[0].tolist() == pytest.approx([0.0, -4.0, 0.0])
+    with torch.inference_mode():
+        made = system(AffectConfig(fear=FearConfig()))
+        made.appraise(experience(reward=-0.1))
+        assert made.modulate(key).avoidance is not None
+
+
 def test_ordinary_noise_hardly_frightens() -> None:
     g = torch.Generator().manual_seed(0)
     nest = system(AffectConfig(fear=FearConfig()), 64)
@@ -545,8 +562,8 @@ def test_signals_are_not_overwritten_later() -> None:
         nest.appraise(experience(lss=-1.0, key=0, next_key=t % 2, done=t % 10 == 9))
         kept.append({name: (value, value.clone()) for name, value in nest.signals.items() if value.ndim == 1})
     for step in kept:
-        for name, (value, copy) in step.items():
-            assert torch.equal(value, copy), name
+        for name, (value, held) in step.items():
+            assert torch.equal(value, held), name
 
 
 def test_everything_lives_on_the_device() -> None:

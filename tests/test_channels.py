@@ -697,7 +697,7 @@ def test_one_memory_needs_no_telling_what_each_would_have_felt_but_several_do() 
     assert recall is not None
     recall.used[0, 1] = True
     recall.load_state_dict(recall.state_dict())  # two in use: what each of them has felt must be said
-    with pytest.raises(ValueError, match="or less for the 2 memories in use"):
+    with pytest.raises(ValueError, match="or the first 2 to 2 of these columns"):
         several.appraise(step(lss=2.0)._replace(slot_lss=torch.zeros(1, 1)))
     several.appraise(step(lss=2.0, reward=-0.5)._replace(slot_lss=torch.tensor([[2.0, 1.0]])))
     assert recall.total[0].tolist() == [2.0, 1.0, -0.5, -0.5]
@@ -705,17 +705,23 @@ def test_one_memory_needs_no_telling_what_each_would_have_felt_but_several_do() 
 
 def test_what_blank_memories_feel_need_not_be_said() -> None:
     one, other = make(remembering(slots=3)), make(remembering(slots=3))
-    for t in range(200):
-        done, reward, lss = t % 5 == 4, -1.0 if t > 100 else 0.2, -2.0 if t > 100 else 0.1
-        felt = step(lss=lss, reward=reward, done=done, room=3)
-        slots = torch.tensor([[lss, reward, reward]])
-        few = slots[:, : one.recall.in_use]  # type: ignore[union-attr]
-        if one.recall.in_use == 1:  # type: ignore[union-attr]
-            one.appraise(felt._replace(slot_lss=slots))
-            other.appraise(felt._replace(slot_lss=few))
-            for name, held in one.recall.state_dict().items():  # type: ignore[union-attr]
-                assert torch.equal(held, other.recall.state_dict()[name]), name  # type: ignore[union-attr]
-    assert one.recall.in_use > 1  # type: ignore[union-attr]
+    recall, others = one.recall, other.recall
+    assert recall is not None
+    assert others is not None
+    seen = set()
+    for t in range(600):
+        phase = t // 200  # each time what was known fails
+        reward = -1.0 if t % 200 > 100 else 0.2
+        lss = [0.1 if (slot + phase) % 3 == 0 and reward > 0 else -2.0 - slot for slot in range(3)]
+        felt = step(lss=lss[0], reward=reward, done=t % 5 == 4, room=3)
+        used = recall.in_use
+        seen.add(used)
+        slots = torch.tensor([[*lss[:used], *[reward] * (3 - used)]])
+        one.appraise(felt._replace(slot_lss=slots))
+        other.appraise(felt._replace(slot_lss=slots[:, :used]))
+        for name, held in recall.state_dict().items():
+            assert torch.equal(held, others.state_dict()[name]), name
+    assert {1, 2} <= seen
 
 
 def test_chance_switches_as_often_as_asked_whatever_is_felt() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -24,7 +25,7 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.deep.rivals import (
     CVaRPolicy,
-    HeldExploration,
+    EZGreedyDQN,
     IntrinsicFearBuffer,
     Resets,
     careful_qrdqn,
@@ -390,7 +391,7 @@ def test_bad_shares_are_refused_and_good_ones_kept() -> None:
     assert policy._get_constructor_parameters()["share"] == 0.4
 
 
-# ---------------------------------------------------------------- held exploration
+# ---------------------------------------------------------------- ez-greedy
 
 
 class Corridor(gym.Env[Any, Any]):
@@ -424,64 +425,96 @@ class Actions(BaseCallback):
         return True
 
 
-def explored(
-    held: HeldExploration, steps: int, length: int, envs: int = 1, epsilon: float = 1.0
-) -> list[tuple[list[int], list[bool]]]:
-    """Return actions and ends of a life in corridors whose best action is always 0."""
+def ez_greedy(length: int = 10**6, envs: int = 1, epsilon: float = 1.0, **held: Any) -> EZGreedyDQN:
+    """Return an agent in corridors whose best action is always 0."""
     world: Any = DummyVecEnv([lambda: Corridor(length)] * envs)
-    model = DQN(
+    model = EZGreedyDQN(
         "MlpPolicy", world, learning_starts=0, train_freq=1000, gradient_steps=0, buffer_size=10, seed=1,
-        exploration_initial_eps=epsilon, exploration_final_eps=epsilon, device="cpu",
+        exploration_initial_eps=epsilon, exploration_final_eps=epsilon, device="cpu", **held,
     )  # fmt: skip
     with torch.no_grad():
         last: Any = model.q_net.q_net[-1]
         last.bias.copy_(torch.tensor([1e6, 0.0, 0.0, 0.0]))
+    return model
+
+
+def explored(model: EZGreedyDQN, steps: int, **how: Any) -> list[tuple[list[int], list[bool]]]:
+    """Return actions and ends of a life; epsilon is 0 in the very first step, and that is left out."""
     watch = Actions()
-    model.learn(steps, callback=[held, watch])
-    assert "_sample_action" not in vars(model)
-    return watch.done[length if length < steps else 1 :]  # epsilon is 0 in the very first step
+    model.learn(steps, callback=watch, **how)
+    return watch.done[1:]
 
 
 def test_random_actions_are_held_as_long_as_the_zeta_distribution_says() -> None:
     exponent, cap = 1.5, 6
-    done = [actions[0] for actions, _ in explored(HeldExploration(exponent, cap=cap, seed=2), 20_000, 10**6)]
+    done = [actions[0] for actions, _ in explored(ez_greedy(exponent=exponent, cap=cap), 20_000)]
     expected = np.arange(1, cap + 1) ** -exponent
     mean = float((expected * np.arange(1, cap + 1)).sum() / expected.sum())
     changes = np.mean(np.diff(done) != 0)  # a new draw is another action three times of four
     assert changes == pytest.approx(0.75 / mean, abs=0.01)
     assert np.bincount(done, minlength=4) / len(done) == pytest.approx([0.25] * 4, abs=0.02)
-    brief = [actions[0] for actions, _ in explored(HeldExploration(cap=1), 5000, 10**6)]
+    brief = [actions[0] for actions, _ in explored(ez_greedy(cap=1), 5000)]
     assert np.mean(np.diff(brief) != 0) == pytest.approx(0.75, abs=0.02)
 
 
 def test_between_what_is_held_the_best_action_is_done() -> None:
     epsilon, cap, exponent = 0.2, 5, 1.0
-    done = [a[0] for a, _ in explored(HeldExploration(exponent, cap=cap), 20_000, 10**6, epsilon=epsilon)]
+    model = ez_greedy(epsilon=epsilon, exponent=exponent, cap=cap)
+    done = [actions[0] for actions, _ in explored(model, 20_000)]
     weights = np.arange(1, cap + 1) ** -exponent
     held = epsilon * float((weights * np.arange(1, cap + 1)).sum() / weights.sum())
     share = held / (1 - epsilon + held)  # of steps; a quarter of the held ones do the best action too
     assert np.mean(np.array(done) != 0) == pytest.approx(0.75 * share, abs=0.015)
-    assert not any(a[0] for a, _ in explored(HeldExploration(), 200, 10**6, epsilon=0.0))
+    assert not any(actions[0] for actions, _ in explored(ez_greedy(epsilon=0.0), 200))
 
 
 def test_holding_ends_with_the_episode_of_that_environment() -> None:
-    done = explored(HeldExploration(0.0, cap=10_000, seed=3), 3000, 5, envs=3)
-    actions = np.array([one for one, _ in done])
-    ends = np.array([one for _, one in done])
-    assert ends[4].all()
+    model = ez_greedy(length=5, envs=3, exponent=0.0, cap=10_000)
+    done = explored(model, 3000)
+    actions, ends = (np.array(column)[4:] for column in zip(*done, strict=True))
+    assert ends[4::5].all()
     after = actions[1:] != actions[:-1]
     assert not after[~ends[:-1]].any()  # held for ages, but for
     assert after[ends[:-1]].mean() == pytest.approx(0.75, abs=0.05)  # the ends of episodes
     assert (actions[:, 0] != actions[:, 1]).any()
+    explored(model, 8, reset_num_timesteps=False)
+    model._left[:] = 1000
+    explored(model, 4)  # in new episodes
+    assert model._left.max() != 1000 - 4
 
 
-def test_held_exploration_says_what_it_cannot_do() -> None:
-    with pytest.raises(ValueError, match="exponent: got -1"):
-        HeldExploration(-1)
-    with pytest.raises(ValueError, match="cap: got 0"):
-        HeldExploration(cap=0)
-    model = EmotionalDQN("MlpPolicy", "CartPole-v1", affect=AffectConfig.levels(1), device="cpu")
+def test_what_is_held_goes_on_from_a_file(tmp_path: Path) -> None:
+    def life(stop: bool) -> list[Any]:
+        watch = Actions()
+        world = gym.make("MountainCar-v0")  # one that can be restored, and whose episodes are long
+        model: Any = EZGreedyDQN(
+            "MlpPolicy",
+            world,
+            exponent=0.5,
+            cap=40,
+            seed=2,
+            device="cpu",
+            learning_starts=10,
+            buffer_size=500,
+        )
+        if stop:
+            model.learn(150, callback=watch)
+            assert model._left[0] > 0
+            model.save(tmp_path / "held")
+            model = EZGreedyDQN.load(tmp_path / "held")
+            assert (model.exponent, model.cap) == (0.5, 40)
+            model.learn(150, callback=watch, reset_num_timesteps=False)
+        else:
+            model.learn(150, callback=watch)
+            model.learn(150, callback=watch, reset_num_timesteps=False)
+        return watch.done
+
+    assert life(stop=True) == life(stop=False)
+
+
+def test_ez_greedy_says_what_it_cannot_do() -> None:
+    for bad, message in (({"exponent": -1}, "exponent: got -1"), ({"cap": 0}, "cap: got 0")):
+        with pytest.raises(ValueError, match=message):
+            EZGreedyDQN("MlpPolicy", "CartPole-v1", **bad)
     with pytest.raises(ValueError, match=r"affect: got .* expected AffectConfig.levels\(0\)"):
-        model.learn(10, callback=HeldExploration())
-    calm = plain("CartPole-v1", learning_starts=10)
-    assert calm.learn(60, callback=HeldExploration()).num_timesteps == 60
+        EZGreedyDQN("MlpPolicy", "CartPole-v1", affect=AffectConfig.levels(1))

@@ -123,6 +123,13 @@ def test_the_contest_has_the_full_agent_its_controls_and_the_rivals(name: str) -
     assert all(json.loads(json.dumps(one.to_dict()))["role"] == one.role for one in arms.values())
 
 
+def test_a_task_is_written_down_as_before_there_were_blocks() -> None:
+    lava, doors = DEEP_TASKS["lava-field"], DEEP_TASKS["new-doors"]
+    assert "blocks" not in lava.to_dict()
+    assert doors.to_dict()["blocks"] is True
+    assert DeepTask(**lava.to_dict()) == lava
+
+
 def built(arm: DeepArm, **setting: float) -> tuple[Any, list[Any]]:
     return arm.build(POLE, {**SETTING, **{path.replace("__", "."): v for path, v in setting.items()}}, seed=4)
 

@@ -348,6 +348,7 @@ def test_a_room_lives_as_its_tables_say() -> None:
                 beside = [action for action in range(4) if doors._NEAR[state % CELLS, action] == door]
                 pushes = bool(beside) and rng.random() < 0.8
                 action = beside[0] if pushes else int(rng.integers(4))
+                assert env.model().start.tolist() == [state]
                 seen, reward, over, cut, info = env.step(action)
                 assert reward == pytest.approx(model.reward[0, state, action, 0])
                 assert (over, cut) == (bool(model.terminated[0, state, action, 0]), False)

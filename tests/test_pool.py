@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -43,12 +44,25 @@ def test_every_piece_of_work_is_done_once(processes: int) -> None:
 def test_one_process_is_this_one_and_several_have_one_thread_each() -> None:
     works = [partial(where, i) for i in range(FEW)]
     assert list(each(works, 1)) == [where(0)] * FEW
-    assert list(each(works[:1], 2)) == [where(0)]
+    assert list(each(works[:1], 2)) != [where(0)]
     found = list(each(works, 2))
     assert os.getpid() not in {pid for pid, _ in found}
     assert {threads for _, threads in found} == {1}
     nothing: list[Callable[[], int]] = []
     assert list(each(nothing, 2)) == []
+
+
+def test_a_failure_ends_no_process_of_others() -> None:
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60.0,), daemon=True)
+    other.start()
+    try:
+        works: list[Callable[[], None]] = [fail, fail]
+        with pytest.raises(ValueError, match="expected some"):
+            list(each(works, 2))
+        assert other.is_alive()
+    finally:
+        other.terminate()
+        other.join()
 
 
 def test_a_failure_ends_what_is_running(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any
 
 import torch
 from stable_baselines3 import DQN
@@ -20,7 +20,6 @@ from emotional_ed.agents.deep.value_network import ValueNetwork
 from emotional_ed.checks import require_choice, require_range
 
 
-@final
 class EmotionalDQN(GreedyAgent, DQN):
     """Stable-Baselines3's DQN, with affect.
 

@@ -214,7 +214,7 @@ class Feelings:
             target, lss, felt = self._surprise(after, values, ahead.values, action, reward, terminated)
         else:
             targets = self._targets_of_all(after, ahead.every, reward, terminated)
-            target, lss, felt = self._surprises(every, targets, slots, action, reward)
+            target, lss, felt = self._surprises(every, targets, slots, action)
         self.lived = None if slots is None else slots.clone()  # recall may go on to another
         done = terminated | truncated
         self.system.appraise(
@@ -247,7 +247,7 @@ class Feelings:
         action: Tensor,
         reward: Tensor,
         terminated: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return target and surprise of the only head [P], and what it has felt as the only memory [P, 1]."""
         best = self._best(self.target(after), ahead)
         target = reward + self.discount * best.masked_fill(terminated, 0)
@@ -255,7 +255,7 @@ class Feelings:
         return target, lss, lss[:, None]
 
     def _surprises(
-        self, every: Tensor, targets: Tensor, slots: Tensor, action: Tensor, reward: Tensor
+        self, every: Tensor, targets: Tensor, slots: Tensor, action: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same where several heads are in use, from the values and targets of all, [P, H]."""
         where = action[:, None, None].expand(-1, every.shape[1], 1)

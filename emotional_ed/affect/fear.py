@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Signals
 
 _TINY = 1e-30
+_UNSEEN = (None, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class Fear(Channel):
     either feared, or it costs what going round gives up. So where dangers end the episode Q - price H
     becomes what Q-learning would hold if each of them cost its price. Where recall begins a new memory of
     values, fear begins anew too: fear of what a blank memory has not met yet would never be unlearned. On a
-    CPU, while all of H is 0 and nothing harms, only u moves: the numbers are the same, in less time.
+    CPU, while all of H is 0 and nothing harms, H is neither read nor written: the same numbers in less time.
 
     Reference:
         Sutton and Barto, exercise 2.7 (a running mean without initial bias); Lipton et al. (2016), arXiv
@@ -114,10 +115,8 @@ class Fear(Channel):
         self.register_buffer("span", self.full - self.onset, persistent=False)
         self.register_buffer("least", self.step_size.clamp_min(_TINY), persistent=False)
         self.register_buffer("none", torch.zeros(population, actions), persistent=False)
-        self._blank: tuple[int, int] | None = (
-            0,
-            0,
-        )  # the memory when last seen to hold nothing; None: it holds
+        # The memory and its version when it was last seen to hold nothing; None once it holds something.
+        self._blank: tuple[Tensor | None, int] | None = _UNSEEN
         self.listens = any(config.declared for config in configs)
         """Whether a declared danger is wanted at all."""
         self.hurries = any(config.step_gain != 0 for config in configs)
@@ -145,12 +144,16 @@ class Fear(Channel):
     def _is_fearless(self) -> bool:
         """Return whether nothing is feared anywhere; False on a GPU, which looking would make wait."""
         held = self.memory.M
-        if self._blank is None or not held.is_cpu:
+        if self._blank is None or not held.is_cpu or held.is_inference():  # which has no version
             return False
-        now = (id(held), held._version)
-        if now != self._blank:
-            self._blank = None if bool(held.any()) else now
+        seen, version = self._blank
+        if seen is not held or version != held._version:
+            self._blank = None if bool(held.any()) else (held, held._version)
         return self._blank is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of; it has to look for itself whether it holds something."""
+        return {**self.__dict__, "_blank": _UNSEEN}
 
     def _harm(self, reward: Tensor, due: Tensor | None) -> Tensor:
         """Return how bad a reward is beside what is usual, [P] in [0, 1]."""
@@ -184,7 +187,7 @@ class Fear(Channel):
         """Meet a new situation without fear: what was harm before may be the way now."""
         for memory in (self.memory, self.known):
             memory.M.masked_fill_(who[:, None, None], 0)
-        self._blank = (0, 0)
+        self._blank = _UNSEEN
 
     def modulate(self, key: Tensor) -> Drive:
         """Lower the values of feared actions and draw them less often at random."""

@@ -244,18 +244,14 @@ class AffectSystem(QuickModule):
             return experience
         if felt is None and self.slots == 1:
             return experience._replace(slot_lss=experience.lss.unsqueeze(-1))
-        if felt is None or felt.ndim != 2 or len(felt) != self.population or not self._are_all(felt.shape[1]):
-            got = None if felt is None else list(felt.shape)
+        least, shape = min(recall.in_use, self.slots), None if felt is None else tuple(felt.shape)
+        if shape not in {(self.population, number) for number in range(least, self.slots + 1)}:
+            got = None if shape is None else list(shape)
             raise ValueError(
-                f"slot_lss: got {got}, expected [{self.population}, {self.slots}] for recall, "
-                f"or less for the {recall.in_use} memories in use"
+                f"slot_lss: got {got}, expected [{self.population}, {self.slots}] for recall, or the first "
+                f"{least} to {self.slots - 1} of these columns"
             )
         return experience
-
-    def _are_all(self, number: int) -> bool:
-        """Return whether a number of memories, counted from the first, has all in use among it."""
-        recall = self.recall
-        return recall is None or number == self.slots or recall.in_use <= number < self.slots
 
     def _step_factor(self, signals: Signals) -> Tensor | None:
         product: Tensor | None = None

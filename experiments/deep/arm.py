@@ -13,7 +13,7 @@ import gymnasium
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
-from emotional_ed.agents.deep.rivals import HeldExploration, IntrinsicFearBuffer, Resets, careful_qrdqn
+from emotional_ed.agents.deep.rivals import EZGreedyDQN, IntrinsicFearBuffer, Resets, careful_qrdqn
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.checks import require_choice, require_int, require_range
 from emotional_ed.experiments.arm import Range, Setting, replaced, uniform_shares
@@ -209,13 +209,11 @@ class DeepArm:
             own: dict[str, Any] = {"affect": arm.affect, "double": arm.double, "fear_on": arm.fear_on}
             if arm.sleep is not None:
                 own["sleep"] = arm.sleep
-            model = EmotionalDQN("MlpPolicy", world, policy_kwargs={"net_arch": hidden}, **own, **arguments)
-        callbacks: list[Any] = []
-        if arm.resets is not None:
-            callbacks.append(Resets(arm.resets.every, layers=arm.resets.layers, seed=seed))
-        if arm.held is not None:
-            callbacks.append(HeldExploration(arm.held.exponent, cap=arm.held.cap, seed=seed))
-        return model, callbacks
+            kind = EmotionalDQN if arm.held is None else EZGreedyDQN
+            own |= {} if arm.held is None else dataclasses.asdict(arm.held)
+            model = kind("MlpPolicy", world, policy_kwargs={"net_arch": hidden}, **own, **arguments)
+        resets = arm.resets
+        return model, [] if resets is None else [Resets(resets.every, layers=resets.layers, seed=seed)]
 
     def _replay(self, task: DeepTask) -> dict[str, Any]:
         kind: Any

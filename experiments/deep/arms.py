@@ -32,7 +32,8 @@ _RECALL = {"affect.recall.threshold": Range(0.5, 8.0)}
 def deep_arms(task: DeepTask) -> dict[str, DeepArm]:
     """Return all arms for a task, by name.
 
-    Intrinsic fear only where a catastrophe is declared; arms that persist only where ways are blocked.
+    Intrinsic fear only where a catastrophe is declared, rivals that persist only where ways are blocked;
+    there own arms and controls are searched over anger instead of fear.
     """
     told = task.bad_reward is not None or task.falls
     emotions = _ANGER if task.blocks else _FEAR
@@ -78,13 +79,13 @@ def _controls(emotions: Mapping[str, Range]) -> dict[str, DeepArm]:
 
 
 def _persisting() -> dict[str, DeepArm]:
-    """Return rivals that persist without learning whether it pays."""
+    """Return rivals that persist without learning whether that pays."""
     return {
         "fixed-repeat": DeepArm(
             affect=dataclasses.replace(AffectConfig.levels(0), anger=AngerConfig()),
             fixed={"affect.anger.step_size": 0.0, "affect.anger.helplessness": 0.0},
             search={"affect.anger.cap": _ANGER["affect.anger.cap"]},
-            note="pushes a blocked action up to the cap, always; nothing about it is learned",
+            note="pushes a blocked action up to the cap; nothing about that is learned",
         ),
         "ez-greedy": DeepArm(
             held=HeldConfig(),

@@ -64,7 +64,7 @@ def run_deep_suite(
 def _claim(spec: DeepSuiteSpec, out: Path) -> dict[str, Any]:
     """Write down what the folder is for, or find that it is for just that; return what it says."""
     plan = {
-        "task": {"name": spec.task, **dataclasses.asdict(spec.situation)},
+        "task": {"name": spec.task, **spec.situation.to_dict()},
         "budget": dataclasses.asdict(spec.budget),
     }
     claim(out / "plan.json", plan, empty=out)

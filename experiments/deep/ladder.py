@@ -185,7 +185,7 @@ def run_deep_ladder(
     task, task_name, tuned = tuned_settings(contest)
     task = task if steps is None else dataclasses.replace(task, steps=require_int("steps", steps, 1))
     plan = {
-        "task": {"name": task_name, **dataclasses.asdict(task)},
+        "task": {"name": task_name, **task.to_dict()},
         "seeds": seeds,
         "settings": {name: tuned[name] for name in (FULL, TUNED_PLAIN)},
     }

@@ -162,7 +162,7 @@ def run_no_harm(spec: NoHarmSpec, out: Path, *, jobs: int = 1, progress_bar: boo
         "study": "no harm",
         "seeds": spec.seeds,
         "arms": {name: arm.to_dict() for name, arm in ARMS.items()},
-        "settings": {name: dataclasses.asdict(spec.task(name)) for name in TASKS},
+        "settings": {name: spec.task(name).to_dict() for name in TASKS},
     }
     claim(out / "plan.json", plan, empty=out)
     listed = {name: _jobs(spec, out, name) for name in spec.tasks if name not in missing}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -37,7 +38,8 @@ class DeepTask:
     bad_reward: float | None = None
     """A step with at most this reward is a catastrophe, for arms that have to be told."""
     blocks: bool = False
-    """Whether ways are blocked here: own arms are searched over anger, and there are rivals that persist."""
+    """Whether ways are blocked: own arms and controls are searched over anger instead of fear, and two rivals
+    persist."""
     falls: bool = False
     """Whether every termination is a catastrophe, for arms that have to be told."""
     control_of: str = ""
@@ -50,6 +52,13 @@ class DeepTask:
             require_int("DeepTask.hidden", width, 1)
         for path, one in self.search.items():
             one.check(f"DeepTask.search[{path!r}]")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; `blocks` only where it is set: folders from before it was go on."""
+        plain = dataclasses.asdict(self)
+        if not self.blocks:
+            del plain["blocks"]
+        return plain
 
 
 _SMALL = MappingProxyType(
