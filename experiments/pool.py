@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -16,7 +18,7 @@ _T = TypeVar("_T")
 def each(works: Sequence[Callable[[], _T]], processes: int, preload: Sequence[str] = ()) -> Iterator[_T]:
     """Yield what came of each piece of work as soon as it is known; with several processes in any order.
 
-    The first failure, and Ctrl-C, end all that is running.
+    The first failure, Ctrl-C, and the end of this process, however it comes, end all that is running.
 
     Args:
         works: that can be pickled if there is more than one process.
@@ -47,3 +49,12 @@ def each(works: Sequence[Callable[[], _T]], processes: int, preload: Sequence[st
 def _be_a_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """Wait until the parent is gone, killed perhaps, and leave: nobody waits for the result any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -50,6 +52,47 @@ def test_one_process_is_this_one_and_several_have_one_thread_each() -> None:
     assert {threads for _, threads in found} == {1}
     nothing: list[Callable[[], int]] = []
     assert list(each(nothing, 2)) == []
+
+
+def note(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+    time.sleep(60.0)
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from functools import partial; from pathlib import Path\n"
+        "from test_pool import note; from emotional_ed.experiments.pool import each\n"
+        "if __name__ == '__main__': list(each([partial(note, Path(sys.argv[2]) / name) for name in 'ab'], 2))\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent), str(tmp_path)])
+    files = [tmp_path / "a", tmp_path / "b"]
+    assert happens(lambda: all(file.exists() and file.read_text() for file in files))
+    workers = [int(file.read_text()) for file in files]
+    assert all(is_alive(worker) for worker in workers)
+    parent.kill()
+    parent.wait()
+    assert happens(lambda: not any(is_alive(worker) for worker in workers))
+
+
+def happens(what: Callable[[], bool], within: float = 30.0) -> bool:
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def test_a_failure_ends_no_process_of_others() -> None:
