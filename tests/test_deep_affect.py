@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -27,9 +28,10 @@ from emotional_ed.affect.attachment import AttachmentConfig
 from emotional_ed.affect.recall import RecallConfig
 from emotional_ed.affect.regret import RegretConfig
 from emotional_ed.agents import EmotionalDQN
+from emotional_ed.agents.deep.changes import shifted
 from emotional_ed.agents.deep.choice import choose
 from emotional_ed.agents.deep.feelings import check_affect, flags
-from emotional_ed.agents.deep.keys import feature_keys
+from emotional_ed.agents.deep.keys import FeatureKeys
 from emotional_ed.agents.deep.replay import Minibatch
 
 LEVEL1 = AffectConfig.levels(1)
@@ -135,18 +137,79 @@ def test_gains_change_what_is_done() -> None:
 # ---------------------------------------------------------------- keys
 
 
-def test_keys_have_length_one_and_keep_direction() -> None:
+def test_keys_by_hand() -> None:
+    keys = FeatureKeys(2, torch.device("cpu"))
+    root, bias = 0.9**0.5, 0.1**0.5
     h = torch.tensor([[3.0, 4.0], [0.0, 0.0], [30.0, 40.0]], requires_grad=True)
-    key = feature_keys(h)
-    torch.testing.assert_close(key[0], torch.tensor([0.6, 0.8, 1.0]) / 2**0.5)
-    torch.testing.assert_close(key[0], key[2])
+    key = keys(h)  # nothing is usual yet
+    one = [0.6 * root, 0.8 * root, bias]
+    torch.testing.assert_close(key, torch.tensor([one, [0.0, 0.0, bias], one]))
     assert not key.requires_grad
-    torch.testing.assert_close(key.norm(dim=-1), torch.tensor([1.0, 0.5**0.5, 1.0]))
+    keys.take_in(torch.tensor([[2.0, 4.0], [4.0, 4.0]]))  # two environments
+    torch.testing.assert_close(keys.mean, torch.tensor([3.0, 4.0]))
+    torch.testing.assert_close(keys(torch.tensor([[3.0, 9.0]])), torch.tensor([[0.0, root, bias]]))
+    torch.testing.assert_close(keys(torch.tensor([[0.0, 4.0]])), torch.tensor([[-root, 0.0, bias]]))
+
+
+def test_what_is_usual_is_a_mean_that_forgets() -> None:
+    generator = np.random.default_rng(0)
+    seen = generator.random((1500, 3)).astype(np.float32)
+    keys = FeatureKeys(3, torch.device("cpu"))
+    mean = np.zeros(3)
+    for step, h in enumerate(seen, 1):
+        keys.take_in(torch.from_numpy(h[None]))
+        mean += max(1 / step, 0.002) * (h - mean)
+        if step == 400:
+            np.testing.assert_allclose(keys.mean.numpy(), seen[:400].mean(0), rtol=1e-4)
+    np.testing.assert_allclose(keys.mean.numpy(), mean, rtol=1e-4)
+
+
+def test_what_is_written_for_one_state_is_hardly_read_in_others() -> None:
+    """Hidden features of a random network and random inputs: the crosstalk is that of the bias."""
+    torch.manual_seed(0)
+    hidden = torch.nn.Sequential(
+        torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64), torch.nn.ReLU()
+    )
+    with torch.no_grad():
+        features = hidden(torch.randn(600, 20))
+    keys = FeatureKeys(64, torch.device("cpu"))
+    plain = keys(features)
+    for h in features:
+        keys.take_in(h[None])
+    pairs = torch.triu_indices(100, 100, 1)
+    overlaps = [(key[:100] @ key[:100].T)[pairs[0], pairs[1]].mean() for key in (plain, keys(features))]
+    assert overlaps[0] > 0.6
+    assert 0.05 < overlaps[1] < 0.15  # 0.1 on average
+
+
+def test_features_have_moved_by_more_than_a_share_of_their_length() -> None:
+    before = torch.tensor([[3.0, 4.0], [3.0, 4.0], [0.0, 0.0], [0.0, 0.0]])
+    after = torch.tensor([[3.0, 4.04], [3.0, 4.06], [0.0, 0.0], [0.0, 1e-6]])
+    assert shifted(before, after, 0.01).tolist() == [False, True, False, True]
+
+
+def test_what_is_usual_is_saved(tmp_path: Path) -> None:
+    model = walker(LEVEL1).learn(30)
+    assert model._feelings is not None
+    mean = model._feelings.keys.mean
+    assert mean.any()
+    model.save(tmp_path / "model")
+    loaded = EmotionalDQN.load(tmp_path / "model")
+    assert loaded._feelings is not None
+    assert torch.equal(loaded._feelings.keys.mean, mean)
+    assert float(loaded._feelings.keys.count) == 30
+    with pytest.warns(UserWarning, match="zip"):
+        model.save(tmp_path / "model.zip")
+    with pytest.warns(UserWarning, match="zip"):
+        unzipped = EmotionalDQN.load(tmp_path / "model.zip")
+    assert unzipped._feelings is not None
+    assert torch.equal(unzipped._feelings.keys.mean, mean)
 
 
 def test_efficacy_starts_at_one_everywhere() -> None:
     model = walker(LEVEL1, envs=2)
-    key = feature_keys(torch.rand(2, 16))
+    assert model._feelings is not None
+    key = model._feelings.keys(torch.rand(2, 16))
     efficacy = model.affect.level("anger").memory.read(key)
     torch.testing.assert_close(efficacy, torch.ones(2, 3))
 
@@ -348,7 +411,7 @@ def test_replay_recalls_fear_as_it_is_now() -> None:
     assert feelings is not None
     memory = model.affect.level("fear").memory
     memory.M.zero_()
-    memory.M[1, 2, -1] = 2**0.5 / 4  # environment 1 fears action 2 everywhere, by 1/4
+    memory.M[1, 2, -1] = 10**0.5 / 4  # environment 1 fears action 2 everywhere, by 1/4
     model.affect.level("surprise").unit.copy_(torch.tensor([10.0, 20.0]))
     x = torch.eye(5)[:3]
     batch = Minibatch(
@@ -379,7 +442,7 @@ def test_fear_acts_once() -> None:
         assert feelings is not None
         memory = model.affect.level("fear").memory
         memory.M.zero_()
-        memory.M[0, 2, -1] = 2**0.5
+        memory.M[0, 2, -1] = 10**0.5
         model.affect.level("surprise").unit.fill_(1.0)
         key, _ = feelings.look(torch.eye(5)[:1])
         bias = feelings.drive(key).bias
@@ -400,7 +463,7 @@ def test_predict_is_cautious_and_leaves_no_trace() -> None:
     assert model.predict(x[0], deterministic=True)[0].shape == ()
     memory = model.affect.level("fear").memory
     memory.M.zero_()
-    memory.M[:, best[0], -1] = 2**0.5
+    memory.M[:, best[0], -1] = 10**0.5
     model.affect.level("surprise").unit.fill_(100.0)
     assert model.predict(x, deterministic=True)[0][0] != best[0]
     model.exploration_rate = 1.0

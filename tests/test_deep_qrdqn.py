@@ -190,7 +190,7 @@ def certain_and_risky(model: EmotionalQRDQN, spread: float) -> None:
 def fear_all(model: EmotionalQRDQN, felt: list[float]) -> None:
     memory = model.affect.level("fear").memory.M
     memory.zero_()
-    memory[:, :, -1] = torch.tensor(felt) * 2**0.5
+    memory[:, :, -1] = torch.tensor(felt) * 10**0.5
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_every_environment_acts_on_its_own_fear_and_predict_on_the_mean() -> Non
     model = agent(make_vec_env(Walk, 2), affect=AffectConfig(fear=FEAR))
     certain_and_risky(model, 0.2)
     fear_all(model, [0.0, 0.0, 0.0])
-    model.affect.level("fear").memory.M[0, 0, -1] = 0.8 * 2**0.5
+    model.affect.level("fear").memory.M[0, 0, -1] = 0.8 * 10**0.5
     assert model._feelings is not None
     x = np.eye(5, dtype=np.float32)
     model._last_obs = x[:2]
     assert model._choose(model._feelings, 0.0, 1.0, 2).tolist() == [1, 0]
     assert model.predict(x, deterministic=True)[0].tolist() == [1] * 5  # 0.4: worst 64 %: 0.75
-    model.affect.level("fear").memory.M[0, 0, -1] = 0.5 * 2**0.5
+    model.affect.level("fear").memory.M[0, 0, -1] = 0.5 * 10**0.5
     assert model._choose(model._feelings, 0.0, 1.0, 2).tolist() == [1, 0]  # 0.5: worst 55 %: 0.69
     assert model.predict(x, deterministic=True)[0].tolist() == [0] * 5  # 0.25: worst 77.5 %: 0.85
 
@@ -241,7 +241,7 @@ def test_fear_counts_as_far_as_it_is_trusted() -> None:
     )
     fear_all(model, [1.0, 0.5, 0.0])
     model.affect.level("weights").choice.copy_(torch.tensor([[0], [1]]))  # environment 1 trusts by half
-    key = torch.eye(model.affect.level("fear").memory.M.shape[-1])[-1:] / 2**0.5
+    key = torch.eye(model.affect.level("fear").memory.M.shape[-1])[-1:] / 10**0.5
     torch.testing.assert_close(model._fear(key[None])[:, 0], torch.tensor([[1, 0.5, 0], [0.5, 0.25, 0]]))
 
 

@@ -443,7 +443,7 @@ def fear_beyond(model: EmotionalSAC, size: float) -> None:
     """Make the agent fear what the first feature of the critic tells; `size` is felt where it is largest."""
     memory = model.affect.level("fear").memory.M
     memory.zero_()
-    memory[:, 0, -1] = size * 2**0.5
+    memory[:, 0, -1] = size * 10**0.5
 
 
 def test_deterministic_prediction_leaves_a_feared_mode() -> None:
@@ -487,7 +487,7 @@ def test_replay_recalls_fear_as_it_is_now() -> None:
     assert feelings is not None
     memory = model.affect.level("fear").memory.M
     memory.zero_()
-    memory[1, 0, -1] = 2**0.5 / 4  # environment 1 fears everything, by 1/4
+    memory[1, 0, -1] = 10**0.5 / 4  # environment 1 fears everything, by 1/4
     memory[0, 0, -1] = -1.0  # what features extrapolate below 0 is no fear
     model.affect.level("surprise").unit.copy_(torch.tensor([10.0, 10.0]))
     model.affect.level("surprise").standardiser.size.copy_(torch.tensor([10.0, 20.0]))  # at stake

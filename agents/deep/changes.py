@@ -1,4 +1,4 @@
-"""Whether observations have changed, where that can be said exactly."""
+"""Whether observations have changed: exactly where they are whole numbers, else by their features."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def differ(before: Observations, after: Observations) -> Tensor:
     new = after if isinstance(after, dict) else {"": after}
     changes = [old[name].ne(new[name]).reshape(len(new[name]), -1).any(1) for name in old]
     return torch.stack(changes).any(0)
+
+
+def shifted(before: Tensor, after: Tensor, stillness: float) -> Tensor:
+    """Return which hidden features [n, K] have changed by more than a share of their length, [n] bool.
+
+    Equation:
+        |h' - h| > stillness |h|
+    """
+    length: Tensor = torch.linalg.vector_norm(before, dim=-1)
+    distance: Tensor = torch.linalg.vector_norm(after - before, dim=-1)
+    return distance > stillness * length

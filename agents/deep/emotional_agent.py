@@ -39,7 +39,8 @@ class EmotionalAgent(OffPolicyAlgorithm):
         *args: of the algorithm.
         affect: which levels of affect; None is the emotions of level 1.
         heads: whether the agent can have several value heads.
-        stillness: observations count as unchanged if their keys are no further apart, >= 0.
+        stillness: observations of real numbers count as unchanged if their hidden features change by no more
+            than this share of their length, >= 0.
         **kwargs: of the algorithm.
 
     Raises:
@@ -289,7 +290,9 @@ class EmotionalAgent(OffPolicyAlgorithm):
 
     def _saved_parts(self) -> Parts:
         """Return what a file holds of this agent beside what all deep agents have."""
-        return Parts((), (), self._optimizers(), {})
+        keys = {} if self._feelings is None else self._feelings.keys.state_dict()
+        tensors = {f"keys/{name}": tensor for name, tensor in keys.items()}
+        return Parts((), (), self._optimizers(), tensors)
 
     def _excluded_save_params(self) -> list[str]:
         own = ["_learning", "_feelings", "_streams", "_predict_streams", "_acted"]
@@ -297,4 +300,5 @@ class EmotionalAgent(OffPolicyAlgorithm):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, others = super()._get_torch_save_params()
-        return [*names, "affect"], others
+        keys = [] if self._feelings is None else ["_feelings.keys"]
+        return [*names, "affect", *keys], others

@@ -49,7 +49,8 @@ class EmotionalDQN(GreedyAgent, DQN):
         affect: which levels of affect; the emotions of level 1 by default.
         double: whether the online network chooses the next action of a target (double DQN).
         fear_on: "action": fear lowers the scores of actions; "target": it lowers the targets of replay.
-        stillness: observations of real numbers count as unchanged if their keys are no further apart, >= 0.
+        stillness: observations of real numbers count as unchanged if their hidden features change by no more
+            than this share of their length, >= 0.
         reluctance: how many times more evidence a new head needs than an old one, beyond the reluctance of
             `RecallConfig`, in [0, 1e6]: some of a network's surprise is its own learning.
         sleep: how long to sleep between episodes; None never does. It needs a `SalienceReplayBuffer`.

@@ -44,7 +44,8 @@ class EmotionalQRDQN(GreedyAgent, QRDQN):
         fear_on: "quantile": fear lowers the share that the choice looks at; "action": the scores of actions;
             "target": the targets of replay.
         risk: share of the outcomes that full fear leaves out, the best ones; in [0, 1], used on quantiles.
-        stillness: observations of real numbers count as unchanged if their keys are no further apart, >= 0.
+        stillness: observations of real numbers count as unchanged if their hidden features change by no more
+            than this share of their length, >= 0.
         **kwargs: everything that `sb3_contrib.QRDQN` takes, by name.
 
     Raises:

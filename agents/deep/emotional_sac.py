@@ -51,8 +51,8 @@ class EmotionalSAC(EmotionalAgent, SAC):
         affect: which levels of affect; the emotions of level 1 by default.
         fear_on: "action": fear turns proposals down; "target": it lowers the targets of replay.
         proposals: how many actions are proposed at most, >= 1; 1 takes the first whatever is felt.
-        stillness: observations of real numbers count as unchanged if the actor's normalized features of them
-            are no further apart, >= 0.
+        stillness: observations of real numbers count as unchanged if the actor's hidden features change by no
+            more than this share of their length, >= 0.
         **kwargs: everything that `stable_baselines3.SAC` takes, by name.
 
     Raises:

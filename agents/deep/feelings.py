@@ -12,9 +12,9 @@ from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
 from emotional_ed.affect.recall import Recall
-from emotional_ed.agents.deep.changes import differ, is_exact
+from emotional_ed.agents.deep.changes import differ, is_exact, shifted
 from emotional_ed.agents.deep.heads import Heads, of
-from emotional_ed.agents.deep.keys import feature_keys, start_from_bias
+from emotional_ed.agents.deep.keys import FeatureKeys, start_from_bias
 from emotional_ed.agents.deep.linear_values import LinearValues
 from emotional_ed.agents.deep.mean_drive import mean_drive
 from emotional_ed.agents.deep.replay import Minibatch, Observations
@@ -29,6 +29,8 @@ _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "severa
 class _Seen(NamedTuple):
     """What the network makes of the observations acted on."""
 
+    features: Tensor
+    """[P, K - 1], of the hidden layer."""
     key: Tensor
     """[P, K]."""
     values: Tensor
@@ -82,7 +84,8 @@ class Feelings:
         actions: A.
         discount: gamma of level 0.
         fear_on: "action" (fear lowers scores before the greedy choice) or "target" (it lowers targets).
-        stillness: observations of numbers count as unchanged below this distance of their keys, >= 0.
+        stillness: observations of real numbers count as unchanged if their features change by no more than
+            this share of their length, >= 0.
         device: where the memories live.
         double: whether the online network chooses the next action of a target.
         heads: value heads, if the affect needs them: one a slot of recall.
@@ -122,6 +125,7 @@ class Feelings:
             affect, environments, actions=actions, keys=online.features_dim + 1, device=device
         )
         start_from_bias(self.system)
+        self.keys = FeatureKeys(online.features_dim, device)
         self.heads = heads
         if heads is not None:
             heads.follow(self.system.recall)
@@ -148,17 +152,17 @@ class Feelings:
         """Return keys [n, K], and values [n, A] of the head that most environments use."""
         slots = self.slots
         if slots is None:
-            return self._see(observations, None)[:2]
+            seen = self._see(self.online.features(observations), None)
+            return seen.key, seen.values
         most = torch.bincount(slots).argmax()
         features = self.online.features(observations)
-        return feature_keys(features), self._heads().read(features)[:, most]
+        return self.keys(features), self._heads().read(features)[:, most]
 
-    def _see(self, observations: Observations, slots: Tensor | None) -> _Seen:
-        features = self.online.features(observations)
+    def _see(self, features: Tensor, slots: Tensor | None) -> _Seen:
         if slots is None:
-            return _Seen(feature_keys(features), self.online.from_features(features), None)
+            return _Seen(features, self.keys(features), self.online.from_features(features), None)
         every = self._heads().read(features)
-        return _Seen(feature_keys(features), of(every, slots), every)
+        return _Seen(features, self.keys(features), of(every, slots), every)
 
     def _heads(self) -> Heads:
         assert self.heads is not None
@@ -172,7 +176,7 @@ class Feelings:
 
     def _now(self, observations: Observations) -> _Seen:
         if self._seen is None:
-            self._seen = self._see(observations, self.slots)
+            self._seen = self._see(self.online.features(observations), self.slots)
         return self._seen
 
     @torch.inference_mode()
@@ -208,8 +212,10 @@ class Feelings:
         Shapes:
             all [P], observations [P, ...].
         """
-        (key, values, every), slots = self._now(before), self.slots
-        ahead = self._see(after, slots)
+        (features, key, values, every), slots = self._now(before), self.slots
+        reached = self.online.features(after)
+        self.keys.take_in(reached)
+        ahead = self._see(reached, slots)
         if slots is None or every is None or ahead.every is None:
             target, lss, felt = self._surprise(after, values, ahead.values, action, reward, terminated)
         else:
@@ -224,7 +230,7 @@ class Feelings:
                 action=action,
                 chosen=action[:, None] == self._range,
                 greedy=greedy,
-                moved=self._moved(before, after, key, ahead.key),
+                moved=self._moved(before, after, features, reached),
                 terminated=terminated,
                 done=done,
                 target=target,
@@ -300,11 +306,8 @@ class Feelings:
         if self.system.population > 1:
             share_memories(recall)
 
-    def _moved(self, before: Observations, after: Observations, key: Tensor, next_key: Tensor) -> Tensor:
-        if self._exact:
-            return differ(before, after)
-        distance: Tensor = torch.linalg.vector_norm(next_key - key, dim=-1)
-        return distance > self.stillness
+    def _moved(self, before: Observations, after: Observations, features: Tensor, reached: Tensor) -> Tensor:
+        return differ(before, after) if self._exact else shifted(features, reached, self.stillness)
 
     @property
     def recalls(self) -> bool:
@@ -322,7 +325,7 @@ class Feelings:
         """
         if not self.recalls:
             return None, None
-        key = feature_keys(self.online.features(batch.observations))
+        key = self.keys(self.online.features(batch.observations))
         return self._replayed.of(self.system, key, batch.actions.squeeze(1), batch.members)
 
     def mean_drive(self, key: Tensor) -> Drive:

@@ -10,8 +10,8 @@ from gymnasium import spaces
 from torch import Tensor
 
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
-from emotional_ed.agents.deep.changes import differ, is_exact
-from emotional_ed.agents.deep.keys import feature_keys, start_from_bias
+from emotional_ed.agents.deep.changes import differ, is_exact, shifted
+from emotional_ed.agents.deep.keys import FeatureKeys, start_from_bias
 from emotional_ed.agents.deep.mean_drive import mean_drive
 from emotional_ed.agents.deep.replay import Minibatch, Observations
 from emotional_ed.agents.deep.replayed_fear import ReplayedFear
@@ -50,7 +50,8 @@ class SoftFeelings:
         discount: gamma of level 0.
         temperature: returns the present alpha.
         fear_on: "action" (fear turns proposals down) or "target" (it lowers targets).
-        stillness: observations of numbers count as unchanged below this distance of the actor's features.
+        stillness: observations of real numbers count as unchanged if the actor's features change by no more
+            than this share of their length, >= 0.
         space: of observations.
         device: where the memories live.
     """
@@ -73,21 +74,21 @@ class SoftFeelings:
         self.actions, self.stillness = actions, stillness
         self._replayed = ReplayedFear(affect, fear_on)
         affect = self._replayed.rest
-        self.system = AffectSystem(
-            affect, environments, actions=1, keys=networks.features_dim + _CELLS * actions + 1, device=device
-        )
+        features = networks.features_dim + _CELLS * actions
+        self.system = AffectSystem(affect, environments, actions=1, keys=features + 1, device=device)
         start_from_bias(self.system)
+        self.keys = FeatureKeys(features, device)
         self._exact = is_exact(space)
         self._nought = torch.zeros(environments, dtype=torch.int64, device=device)
         self._one = torch.ones(environments, 1, dtype=torch.bool, device=device)
 
     def key(self, observations: Observations, action: Tensor) -> Tensor:
         """Return the keys [n, K] of states and actions."""
-        return self._key(self.networks.critic_inputs(observations), action)
+        return self.keys(self._features(self.networks.critic_inputs(observations), action))
 
-    def _key(self, critic_inputs: Tensor, action: Tensor) -> Tensor:
+    def _features(self, critic_inputs: Tensor, action: Tensor) -> Tensor:
         parts = (self.networks.features(critic_inputs, action), action_cells(action))
-        return feature_keys(torch.cat([torch.nn.functional.normalize(one.detach()) for one in parts], dim=1))
+        return torch.cat([torch.nn.functional.normalize(one.detach()) for one in parts], dim=1)
 
     @torch.inference_mode()
     def drive(self, observations: Observations, action: Tensor) -> Drive:
@@ -146,9 +147,11 @@ class SoftFeelings:
         soft = networks.target_value(after, following) - self.temperature() * density
         target = reward + self.discount * soft.masked_fill(terminated, 0)
         inputs = networks.critic_inputs(before)
+        done = self._features(inputs, action)
+        self.keys.take_in(done)
         self.system.appraise(
             Experience(
-                key=self._key(inputs, action),
+                key=self.keys(done),
                 next_key=self.key(after, policy.mean.tanh()),
                 action=self._nought,
                 chosen=self._one,
@@ -165,9 +168,8 @@ class SoftFeelings:
     def _moved(self, before: Observations, after: Observations) -> Tensor:
         if self._exact:
             return differ(before, after)
-        old_key, new_key = (feature_keys(self.networks.state_features(one)) for one in (before, after))
-        distance: Tensor = torch.linalg.vector_norm(new_key - old_key, dim=-1)
-        return distance > self.stillness
+        features, reached = (self.networks.state_features(one) for one in (before, after))
+        return shifted(features, reached, self.stillness)
 
     @property
     def recalls(self) -> bool:

@@ -149,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("finalists", "settings that are tried again"),
         ("final_seeds", "further tuning seeds of these"),
         ("report", "reported seeds"),
+        ("first_seed", "the first of them"),
     )
     for name, what in numbers:
         usual, flag = getattr(DeepBudget(), name), name.replace("_", "-")
