@@ -20,11 +20,15 @@ from emotional_ed.experiments.deep.task import DeepTask
 PLAIN = "dqn"
 """The arm without anything beside it."""
 _SHARE = Range(0.0, 1.0, "linear")
-_FEAR = {"affect.fear.caution": Range(0.05, 5.0), "affect.fear.avoidance": _SHARE}
+_FEAR = {
+    "affect.fear.step_size": Range(0.1, 1.0),
+    "affect.fear.caution": Range(0.05, 2.0),
+    "affect.fear.avoidance": Range(0.5, 1.0, "linear"),
+}
 _ANGER = {
-    "affect.anger.cap": Range(2, 20, "log-integer"),
-    "affect.anger.step_size": Range(0.003, 0.5),
-    "affect.anger.helplessness": Range(1e-4, 0.03),
+    "affect.anger.cap": Range(4, 16, "log-integer"),
+    "affect.anger.step_size": Range(0.01, 0.3),
+    "affect.anger.helplessness": Range(1e-4, 3e-3),
 }
 _RECALL = {"affect.recall.threshold": Range(0.5, 8.0)}
 
