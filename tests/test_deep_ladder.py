@@ -117,6 +117,34 @@ def test_runs_are_those_of_the_settings_and_are_made_once(contest: Path, tmp_pat
         run_deep_ladder(contest, out, seeds=2, jobs=1, arms=chosen, steps=61)
 
 
+def test_settings_and_seeds_can_be_those_of_another_arm(contest: Path, tmp_path: Path) -> None:
+    facts = json.loads((contest / "suite.json").read_text())
+    careful = {**COMMON, "affect.fear.caution": 0.1}
+    facts["entries"].append({"arm": "level-1", "setting": careful})
+    (contest / "suite.json").write_text(json.dumps(facts))
+    out = tmp_path / "out"
+    arms = (EMOTIONS, f"{EMOTIONS} less fear")
+    kwargs = {"seeds": 2, "jobs": 1, "arms": arms, "steps": 60, "full": "level-1", "first_seed": 200}
+    told = run_deep_ladder(contest, out, **kwargs)  # type: ignore[arg-type]
+    assert "at that of 'level-1'" in " ".join(told.split())
+    rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+    assert [(row["arm"], row["seed"]) for row in rows] == [(arm, s) for arm in arms for s in ("200", "201")]
+    life = json.loads((out / "runs" / EMOTIONS / "seed200.json").read_text())
+    assert life["setting"] == careful
+    less = json.loads((out / "runs" / f"{EMOTIONS}-less-fear" / "seed201.json").read_text())
+    assert less["setting"] == COMMON
+    with pytest.raises(ValueError, match="of another contest"):
+        run_deep_ladder(contest, out, **{**kwargs, "first_seed": 300})  # type: ignore[arg-type]
+
+
+def test_emotions_are_taken_away_one_by_one() -> None:
+    rungs = deep_rungs()
+    for part in ("arousal", "fear", "anger"):
+        less = rungs[f"{EMOTIONS} less {part}"].affect
+        assert set(rungs[EMOTIONS].affect.parts()) - set(less.parts()) == {part}
+    assert rungs[f"{EMOTIONS} shuffled"].affect.shuffled == ("fear", "anger")
+
+
 def test_the_table_says_gain_and_loss_against_level_0_and_everything() -> None:
     noise = np.random.default_rng(0).normal(0, 1, (4, 12))
     levels = {PLAIN: 30.0, MOODS: 50.0, EVERYTHING: 48.0, without("recall"): 31.0}

@@ -2,7 +2,7 @@
 
 Nothing is searched here. Level 0 runs at its own best setting of a finished contest; whatever feels runs at
 that of the full agent there, as far as it has a place for it, so that each step changes one thing. Finished
-runs are kept. 19 arms on 10 seeds of recurring CartPole take about two and a half hours on one core.
+runs are kept. 23 arms on 10 seeds of recurring CartPole take about three hours on one core.
 
 python -m emotional_ed.experiments.deep.ladder --contest runs/pole --out runs/pole-ladder
 """
@@ -64,12 +64,14 @@ BY_CHANCE = f"{MOODS} by chance"
 """The control of recall: as many memories, switched on a fixed timetable that knows nothing."""
 FIRST_SEED = 100
 """Reported seeds begin here, behind those of the contest."""
+FELT = ("arousal", "fear", "anger")
+"""The emotions of level 1, each of which is taken away in turn."""
 _REPLAY = PrioritisedConfig(uniform=0.1, salience_share=0.5)
 
 
 def deep_rungs() -> dict[str, DeepArm]:
     """Return level 0, the rungs above it, a control, and everything less each of its parts, by name."""
-    full, plain = AffectConfig.levels(2), AffectConfig.levels(0)
+    plain, emotions, full = (AffectConfig.levels(highest) for highest in range(3))
     entire = DeepArm(
         role="own",
         affect=everything(full),
@@ -80,7 +82,20 @@ def deep_rungs() -> dict[str, DeepArm]:
     return {
         PLAIN: DeepArm(role="rival", note="at its own best setting"),
         AT_FULL: DeepArm(role="control", note="what the setting alone brings"),
-        EMOTIONS: DeepArm(role="own", affect=AffectConfig.levels(1)),
+        EMOTIONS: DeepArm(role="own", affect=emotions),
+        f"{EMOTIONS} shuffled": DeepArm(
+            role="control",
+            affect=dataclasses.replace(emotions, shuffled=("fear", "anger")),
+            note="fear and anger at the wrong times",
+        ),
+        **{
+            f"{EMOTIONS} less {part}": DeepArm(
+                role="control",
+                affect=dataclasses.replace(emotions, **{part: None}),  # type: ignore[arg-type]
+                note=f"without {part}",
+            )
+            for part in FELT
+        },
         MOODS: DeepArm(role="own", affect=full),
         BY_CHANCE: DeepArm(
             role="control",
@@ -133,8 +148,12 @@ def _has(arm: DeepArm, path: str) -> bool:
     return (getattr(held, parts[1]) if parts[0] == "affect" else held) is not None
 
 
-def tuned_settings(contest: Path) -> tuple[DeepTask, str, dict[str, dict[str, float]]]:
+def tuned_settings(contest: Path, full: str = FULL) -> tuple[DeepTask, str, dict[str, dict[str, float]]]:
     """Read task, its name, and the best setting of every arm of a finished contest.
+
+    Args:
+        contest: its folder.
+        full: the arm whose setting everything that feels is to run at.
 
     Raises:
         ValueError: the folder holds no finished contest, or one without the two arms that are needed.
@@ -147,7 +166,7 @@ def tuned_settings(contest: Path) -> tuple[DeepTask, str, dict[str, dict[str, fl
             f"contest: got {str(contest)!r}, expected the folder of a finished "
             "`python -m emotional_ed.experiments.deep.contest`"
         ) from None
-    missing = sorted({FULL, TUNED_PLAIN} - set(found))
+    missing = sorted({full, TUNED_PLAIN} - set(found))
     if missing:
         raise ValueError(
             f"contest: got {str(contest)!r} with the arms {sorted(found)}, expected {missing} among them"
@@ -164,6 +183,8 @@ def run_deep_ladder(
     jobs: int = 2,
     arms: Sequence[str] = (),
     steps: int | None = None,
+    full: str = FULL,
+    first_seed: int = FIRST_SEED,
 ) -> str:
     """Run what is missing, write `scores.csv` and `table.md`, and return the table of all finished arms.
 
@@ -174,23 +195,31 @@ def run_deep_ladder(
         jobs: processes; results do not depend on it.
         arms: names; all by default.
         steps: of a run; the task's by default.
+        full: the contest's arm at whose setting everything runs that feels.
+        first_seed: of those that are reported; take others than the contest reported.
 
     Raises:
         ValueError: bad input, or a folder that holds something else.
     """
-    require_int("seeds", seeds, 2, TUNING_SEED - FIRST_SEED)
+    require_int("first_seed", first_seed, 0, TUNING_SEED - 2)
+    require_int("seeds", seeds, 2, TUNING_SEED - first_seed)
     every = deep_rungs()
     for name in arms:
         require_choice("arms", name, every)
-    task, task_name, tuned = tuned_settings(contest)
+    task, task_name, tuned = tuned_settings(contest, full)
     task = task if steps is None else dataclasses.replace(task, steps=require_int("steps", steps, 1))
     plan = {
         "task": {"name": task_name, **task.to_dict()},
         "seeds": seeds,
-        "settings": {name: tuned[name] for name in (FULL, TUNED_PLAIN)},
+        "settings": {name: tuned[name] for name in (full, TUNED_PLAIN)},
+        **({} if first_seed == FIRST_SEED else {"first_seed": first_seed}),
     }
+    reported = range(first_seed, first_seed + seeds)
     claim(out / "plan.json", plan, empty=out)
-    all_jobs = {name: _jobs(task, name, arm, tuned, out, seeds) for name, arm in every.items()}
+    all_jobs = {
+        name: _jobs(task, name, arm, tuned[TUNED_PLAIN if name == PLAIN else full], out, reported)
+        for name, arm in every.items()
+    }
     for name in [one for one in every if one in arms or not arms]:  # arm by arm: early rungs first
         claim(out / "runs" / _slug(name) / "arm.json", every[name].to_dict())
         run_jobs(all_jobs[name], jobs)
@@ -199,8 +228,8 @@ def run_deep_ladder(
         for name, mine in all_jobs.items()
         if all(job.path.exists() for job in mine)
     }
-    write_atomically(out / "scores.csv", _csv(task_name, scores).encode())
-    told = deep_ladder_table(task_name, task, scores)
+    write_atomically(out / "scores.csv", _csv(task_name, reported, scores).encode())
+    told = deep_ladder_table(task_name, task, scores, full)
     write_atomically(out / "table.md", told.encode())
     write_json(out / "ladder.json", {**plan, **provenance()})
     return told
@@ -211,17 +240,15 @@ def _slug(name: str) -> str:
 
 
 def _jobs(
-    task: DeepTask, name: str, arm: DeepArm, tuned: Mapping[str, Setting], out: Path, seeds: int
+    task: DeepTask, name: str, arm: DeepArm, tuned: Setting, out: Path, reported: range
 ) -> list[DeepJob]:
-    setting = setting_of(arm, tuned[TUNED_PLAIN if name == PLAIN else FULL])
-    folder = out / "runs" / _slug(name)
-    return [
-        DeepJob(task, arm, setting, seed, folder / f"seed{seed}.json")
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
-    ]
+    setting, folder = setting_of(arm, tuned), out / "runs" / _slug(name)
+    return [DeepJob(task, arm, setting, seed, folder / f"seed{seed}.json") for seed in reported]
 
 
-def deep_ladder_table(task_name: str, task: DeepTask, scores: Mapping[str, NDArray[np.float64]]) -> str:
+def deep_ladder_table(
+    task_name: str, task: DeepTask, scores: Mapping[str, NDArray[np.float64]], full: str = FULL
+) -> str:
     """Return what every finished arm came to as Markdown; rungs beside level 0, the rest beside everything.
 
     p values are corrected by Holm over the rungs, and over everything less each part.
@@ -239,18 +266,18 @@ def deep_ladder_table(task_name: str, task: DeepTask, scores: Mapping[str, NDArr
     about = (
         f"Deep ladder on {task_name} ({task.env_id}, {task.steps} steps): mean return of all episodes, IQM "
         f"over {number} fresh seeds with bootstrap 95 % interval. Level 0 at its own best setting of the "
-        f"contest, all else at that of {FULL!r}. Differences on common seeds: rungs and controls from "
+        f"contest, all else at that of {full!r}. Differences on common seeds: rungs and controls from "
         f"{PLAIN!r}, removals from {EVERYTHING!r}."
     )
     return f"{textwrap.fill(about, 110)}\n\n{table_of(('arm', 'score', 'difference'), rows)}\n"
 
 
-def _csv(task_name: str, scores: Mapping[str, NDArray[np.float64]]) -> str:
+def _csv(task_name: str, reported: range, scores: Mapping[str, NDArray[np.float64]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("task", "arm", "seed", "score"))
     for name, found in scores.items():
-        for seed, score in enumerate(found, start=FIRST_SEED):
+        for seed, score in zip(reported, found, strict=True):
             writer.writerow((task_name, name, seed, score))
     return text.getvalue()
 
@@ -266,6 +293,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="fresh seeds (default 10)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--steps", type=int, help="steps of a run (default: the task's)")
+    parser.add_argument("--full", default=FULL, help=f"whose setting what feels runs at (default {FULL})")
+    parser.add_argument(
+        "--first-seed", type=int, default=FIRST_SEED, help=f"first of the seeds (default {FIRST_SEED})"
+    )
     given = parser.parse_args(argv)
 
     def work() -> str:
@@ -276,6 +307,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             jobs=given.jobs,
             arms=given.arms,
             steps=given.steps,
+            full=given.full,
+            first_seed=given.first_seed,
         )
 
     return tell("deep-ladder", work)
