@@ -726,11 +726,53 @@ def test_hope_is_what_ignorance_brought_against_what_doubt_brings(hope: float, b
     torch.testing.assert_close(recall.ignorance[0], torch.tensor([5.2, 6.0]))
 
 
+@pytest.mark.parametrize(("hope", "begins"), [(0.5, 1), (1.2, 2), (1.8, 7), (2.4, None)])
+def test_per_step_hope_knows_how_returns_scatter_in_ignorance(hope: float, begins: int | None) -> None:
+    """Ignorance brought five returns; doubt brings -1: how many of it differ by `hope` standard errors?"""
+    ignorance = np.array([1.0, -1.0, 0.5, -1.0, 1.0])
+    error = np.std(ignorance, ddof=1) * np.sqrt(1 / np.arange(1, 13) + 1 / 5)
+    enough = -1 + hope * error < ignorance.mean()
+    assert (int(enough.argmax()) + 1 if enough.any() else None) == begins
+    nest = system(
+        dataclasses.replace(MOODY, recall=RecallConfig(slots=3, hope=hope, infancy=5, per_step=True))
+    )
+    recall = nest.recall
+    assert recall is not None
+    for outcome in ignorance.tolist():
+        episode(nest, [0.2, outcome, outcome], outcome)
+    for _ in range(5):  # no infant any more
+        episode(nest, [0.2, 3.0, 3.0], 3.0)
+    torch.testing.assert_close(recall.scatter / 4, torch.tensor([np.var(ignorance, ddof=1)]).float())
+    number = 0
+    while not bool(recall.fresh) and number < 12:
+        episode(nest, [-9.0, -1.0, -1.0], -1.0)
+        number += 1
+    assert (number if bool(recall.fresh) else None) == begins
+
+
+def test_per_step_there_is_no_hope_before_two_episodes_are_known() -> None:
+    """One return does not tell how they scatter; and many of the same size do not scatter at all."""
+    for infancy, begun in ((1, 1), (2, 2)):
+        nest = system(
+            dataclasses.replace(MOODY, recall=RecallConfig(slots=3, hope=0.0, infancy=infancy, per_step=True))
+        )
+        for _ in range(infancy):
+            episode(nest, [0.2, 1.0, 1.0], 1.0)
+        for _ in range(9):
+            episode(nest, [-9.0, -1.0, -1.0], -1.0)
+        assert nest.recall is not None
+        assert int(nest.recall.memories) == begun
+
+
 @given(st.integers(0, 1000), st.sampled_from([1, 2, 8]))
 def test_per_step_an_episode_of_many_steps_counts_as_one_step_of_their_mean(seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     by_step, by_mean = (
-        system(dataclasses.replace(MOODY, recall=RecallConfig(slots=3, mood_gain=0.0, per_step=per_step)))
+        system(
+            dataclasses.replace(
+                MOODY, recall=RecallConfig(slots=3, mood_gain=0.0, hope=0.0, per_step=per_step)
+            )
+        )
         for per_step in (True, False)
     )
     for _ in range(40):

@@ -348,7 +348,7 @@ def test_environments_share_what_one_of_them_has_begun() -> None:
     recall.displeasure.zero_()
     recall.scale.fill_(1.0)
     recall.episodes.fill_(50.0)
-    recall.ignorance.copy_(torch.tensor([[99.0, 1.0]] * 3))  # ignorance was bliss
+    recall.ignorance.copy_(torch.tensor([[990.0, 10.0]] * 3))  # ignorance was bliss
     recall.total.zero_()
     recall.total[1, 0] = -9.0  # environment 1 was badly surprised, a blank memory would not have been
     x, no, done = torch.eye(2)[[0, 1, 0]], torch.zeros(3, dtype=torch.bool), torch.tensor([True, True, False])
@@ -386,7 +386,7 @@ def test_a_memory_that_begins_while_learning_is_blank_and_what_it_lived_is_forgo
     slots[:4] = 1  # as if that memory had been there before
     recall.scale.fill_(1.0)
     recall.episodes.fill_(50.0)
-    recall.ignorance.copy_(torch.tensor([[99.0, 1.0]]))  # ignorance was bliss
+    recall.ignorance.copy_(torch.tensor([[990.0, 10.0]]))  # ignorance was bliss
     recall.total[
         0, 0
     ] = -30.0  # the running episode is a very bad surprise, of which a blank memory is spared

@@ -39,11 +39,13 @@ class RecallConfig(ChannelConfig):
     limit: float = 3.0
     """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
     infancy: int = 10
-    """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]."""
+    """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]; with
+    `per_step` two at least have to be known."""
     hope: float = 1.0
     """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0."""
     per_step: bool = False
-    """Whether an episode's surprise is its mean over the steps, not their sum."""
+    """Whether an episode's surprise is its mean over the steps, not their sum. Then it does not tell how much
+    returns scatter, and hope takes their scatter in ignorance."""
 
     def __post_init__(self) -> None:
         require_int("RecallConfig.slots", self.slots, 1, 1000)
@@ -123,9 +125,10 @@ class Recall(Channel):
               present one, unless the present one's surprise was displeasure (z < 0)
         L_j = max(L_j - c_j - max_i (L_i - c_i), -threshold_j (1 + mood_gain mood)); a blank memory is at most
               as likely as the best that is known, unless there is hope:
-        hope:  mean return since a blank one became likelier than its floor, plus hope unit/sqrt(episodes)
-              (times the steps of the episode if per_step),
-              is below the mean return of the first `infancy` episodes of all memories so far
+        hope:  mean return since a blank one became likelier than its floor, plus hope standard errors,
+              is below the mean return of the first `infancy` episodes of all memories so far; the error is
+              unit/sqrt(n) after n such episodes; if per_step, s sqrt(1/n + 1/m), where s is the standard
+              deviation of the m returns in ignorance
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
 
@@ -143,8 +146,8 @@ class Recall(Channel):
         posterior: [P, S + 1], the last for a blank memory; total: [P, S + 1]; used: [P, S] bool;
         slot: [P], age: [P, S], int64; fresh: [P] bool, slots that were taken as blank in this step;
         lived: [P, S], episodes with each memory; ignorance, doubt: [P, 2], sum of returns and number of
-        episodes with young memories, and since a blank one became likelier than its floor; steps: [P], of the
-        running episode.
+        episodes with young memories, and since a blank one became likelier than its floor; scatter: [P], sum
+        of squared deviations of the former from their mean; steps: [P], of the running episode.
     """
 
     posterior: Tensor
@@ -157,6 +160,7 @@ class Recall(Channel):
     ignorance: Tensor
     doubt: Tensor
     steps: Tensor
+    scatter: Tensor
     scale: Tensor
     outcome: Tensor
     episodes: Tensor
@@ -195,7 +199,7 @@ class Recall(Channel):
         self.register_buffer("lived", torch.zeros(population, room))
         self.register_buffer("ignorance", torch.zeros(population, 2))
         self.register_buffer("doubt", torch.zeros(population, 2))
-        self.remember("scale", "outcome", "episodes", "displeasure", "steps")
+        self.remember("scale", "outcome", "episodes", "displeasure", "steps", "scatter")
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
         self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
         self.register_buffer("index", torch.arange(room + 1), persistent=False)
@@ -259,7 +263,7 @@ class Recall(Channel):
         behind = self._behind(numbers, who.of(signals["mood"]))
         best = score[:, : self.room].amax(-1)
         doubts = score[:, -1] - best > -behind[:, -1]
-        hopeful = self._hope(who, numbers, slot, total[:, -1], steps, doubts)
+        hopeful = self._hope(who, numbers, slot, total[:, -1], doubts)
         score[:, -1] = torch.where(hopeful, score[:, -1], torch.minimum(score[:, -1], best))
         score = score - score.amax(-1, keepdim=True)
         posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
@@ -281,28 +285,30 @@ class Recall(Channel):
         return total / unit.clamp_min(_TINY).unsqueeze(-1)
 
     def _hope(
-        self,
-        who: _Members,
-        numbers: _Numbers,
-        slot: Tensor,
-        outcome: Tensor,
-        steps: Tensor,
-        doubts: Tensor,
+        self, who: _Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor
     ) -> Tensor:
         """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool."""
         present = self.index[: self.room] == slot.unsqueeze(-1)
         lived = who.of(self.lived)
         young = (lived * present).sum(-1) < numbers.infancy
         episode = torch.stack([outcome, torch.ones_like(outcome)], dim=-1)  # [n, 2]
-        ignorance = who.of(self.ignorance) + episode * young.unsqueeze(-1)
+        before = who.of(self.ignorance)
+        ignorance = before + episode * young.unsqueeze(-1)
         doubt = (who.of(self.doubt) + episode) * doubts.unsqueeze(-1)
+        known, expected = ignorance[:, 1], _mean(ignorance)  # the first memory has been young: known >= 1
+        apart = (outcome - _mean(before)) * (outcome - expected)  # Welford (1962); 0 for the first
+        scatter = who.of(self.scatter) + apart * (young & (known > 1))
         who.put(self.lived, lived + present)
         who.put(self.ignorance, ignorance)
         who.put(self.doubt, doubt)
+        who.put(self.scatter, scatter)
         number = doubt[:, 1].clamp_min(1)
-        expected = ignorance[:, 0] / ignorance[:, 1]  # the first memory has been young: never 0 / 0
-        unit = who.of(self.scale) * steps
-        return doubt[:, 0] / number + numbers.hope * unit / number.sqrt() < expected
+        unit = who.of(self.scale) / number.sqrt()
+        variance = torch.where(known > 1, scatter / (known - 1).clamp_min(1), torch.inf)
+        error = torch.where(
+            numbers.per_step > 0, (variance * (number.reciprocal() + known.reciprocal())).sqrt(), unit
+        )
+        return _mean(doubt) + numbers.hope * error < expected
 
     def _behind(self, numbers: _Numbers, mood: Tensor) -> Tensor:
         """Return how far behind the present memory another can fall at most, [n, S + 1]."""
@@ -374,6 +380,11 @@ class Recall(Channel):
         """Drop what the running episode has added up."""
         self.total.zero_()
         self.steps.zero_()
+
+
+def _mean(summed: Tensor) -> Tensor:
+    """Return the means of [n, 2], sums and numbers; 0 of nothing."""
+    return summed[:, 0] / summed[:, 1].clamp_min(1)
 
 
 def _forget_count(recall: Recall, _: object) -> None:
