@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -65,16 +64,29 @@ def run_claims(
     """Run the contests that are not finished yet, each into `out / mechanism / task`.
 
     `make` builds the contest of a mechanism and a task; other studies have tasks of their own.
+
+    Raises:
+        ValueError: a folder holds something that no contest has written, or a contest cannot be run.
     """
     for mechanism, task in claims:
         folder = out / mechanism / task
         if (folder / LAST).is_file():
             continue
-        if folder.exists():
-            shutil.rmtree(folder)  # what an interrupted contest left
+        _clear(folder)
         began = time.perf_counter()
         run_suite(make(task=task, mechanism=mechanism, budget=budget, steps=steps), folder, jobs=jobs)
         print(f"{mechanism} on {task}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a contest that was interrupted while it wrote has left, and nothing else."""
+    for left in folder.glob("*"):
+        if left.name not in ("scores.csv", "table.md") and left.suffix != ".part":
+            raise ValueError(
+                f"out: got {str(left)!r}, which no contest has written, expected a folder of its own; move it"
+            )
+    for left in folder.glob("*"):
+        left.unlink()
 
 
 def load_claims(out: Path) -> list[Claim]:

@@ -158,7 +158,10 @@ def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on
 
 def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: Path) -> None:
     budget = Budget(configurations=1, seeds=1, finalists=1, final_seeds=1, report=8, first_seed=3)
-    (tmp_path / "regret" / "full-feedback").mkdir(parents=True)  # what a killed contest left
+    left = tmp_path / "regret" / "full-feedback"  # by a contest that was killed while it wrote
+    left.mkdir(parents=True)
+    for name in ("scores.csv", "table.md", "suite.json.x.part"):
+        (left / name).write_text("torn")
     evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
     written = (tmp_path / "regret" / "full-feedback" / "suite.json").stat().st_mtime_ns
     evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
@@ -171,6 +174,16 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     rows = list(csv.DictReader((tmp_path / "scores" / "regret.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
     assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}
+
+
+def test_what_no_contest_has_written_is_never_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "regret" / "full-feedback"
+    (folder / "mine").mkdir(parents=True)
+    (folder / "table.md").write_text("torn")
+    budget = Budget(configurations=1, seeds=1, finalists=1, final_seeds=1, report=8)
+    with pytest.raises(ValueError, match="mine', which no contest has written, expected a folder of its own"):
+        evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
+    assert sorted(one.name for one in folder.iterdir()) == ["mine", "table.md"]
 
 
 def test_the_command_says_what_is_wrong_and_runs_nothing(
