@@ -8,7 +8,8 @@ steps every 256 steps, 256-256 units), and the latter with 8 environments (every
 agent learns for a while before the clock starts.
 memory: largest memory of a process that does nothing but learn, one process an agent, with the same buffer,
 filled.
-growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then.
+growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then; at the
+end 10,000 steps more, in turn with a young agent, because how fast a machine is changes in the meantime.
 
 python benchmarks/deep.py speed --rounds 3
 python benchmarks/deep.py memory --steps 20000
@@ -153,6 +154,18 @@ def growth(steps: int) -> None:
         model.learn(CHUNK, reset_num_timesteps=False)
         seconds = time.process_time() - began
         print(f"| {model.num_timesteps} | {seconds:.1f} | {peak():.0f} MB |", flush=True)
+    young = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000})
+    young.learn(CHUNK)  # until it explores as little as the old one
+    ratios: list[float] = []
+    for _ in range(ROUNDS):
+        took = []
+        for agent in (model, young):
+            began = time.process_time()
+            agent.learn(CHUNK, reset_num_timesteps=False)
+            took.append(time.process_time() - began)
+        ratios.append(took[0] / took[1])
+    print(f"\nA step of the old agent takes {statistics.median(ratios):.2f} times that of a young one ", end="")
+    print(f"({min(ratios):.2f} to {max(ratios):.2f}, {ROUNDS} rounds in turn).")
 
 
 def main() -> None:
