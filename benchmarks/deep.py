@@ -1,17 +1,19 @@
 """What the deep agents cost beside Stable-Baselines3's DQN: speed, memory, and whether either grows.
 
-The same network, the same hyper-parameters, CPU, one thread, on CartPole-v1.
+The same network, the same hyper-parameters, one thread, on CartPole-v1, and on pictures.
 
-speed: environment steps per second, all agents in one process. Three settings: Stable-Baselines3's defaults
+speed: environment steps per second, all agents in one process. Four settings: Stable-Baselines3's defaults
 (a gradient step every 4 steps, 64-64 units), those tuned for CartPole by rl-baselines3-zoo (128 gradient
-steps every 256 steps, 256-256 units), and the latter with 8 environments (every 32 steps of each). Each
-agent learns for a while before the clock starts.
+steps every 256 steps, 256-256 units), the latter with 8 environments (every 32 steps of each), and the
+defaults with Stable-Baselines3's convolutional network on pictures of 84 by 84 points. Each agent learns for
+a while before the clock starts.
 memory: largest memory of a process that does nothing but learn, one process an agent, with the same buffer,
 filled.
 growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then; at the
 end 10,000 steps more, in turn with a young agent, because how fast a machine is changes in the meantime.
 
 python benchmarks/deep.py speed --rounds 3
+python benchmarks/deep.py speed --rounds 3 --device cuda
 python benchmarks/deep.py memory --steps 20000
 python benchmarks/deep.py growth --steps 1000000
 """
@@ -28,8 +30,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
+import numpy as np
 import stable_baselines3
 import torch
+from numpy.typing import NDArray
 from stable_baselines3 import DQN
 from stable_baselines3.common.env_util import make_vec_env
 
@@ -48,28 +53,59 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "defaults (train_freq=4, gradient_steps=1)": {"buffer_size": 100_000},
     "zoo (train_freq=256, gradient_steps=128)": ZOO,
     "zoo, 8 environments": {**ZOO, "train_freq": 32, "n_envs": 8},
+    "pictures (CnnPolicy, else defaults)": {"policy": "CnnPolicy", "buffer_size": 5000},
 }
+SHORTER = 4  # times fewer steps with pictures
 
-Make = Callable[[int, dict[str, Any]], DQN]
+Make = Callable[[int, dict[str, Any], str], DQN]
+
+
+class Pictures(gymnasium.Env[NDArray[np.uint8], Any]):
+    """Random pictures of the size that Atari agents see, for what they cost."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (84, 84, 1), np.uint8)
+    action_space = gymnasium.spaces.Discrete(4)
+
+    def __init__(self) -> None:
+        draw = np.random.default_rng(0)
+        self._shown = draw.integers(0, 256, (64, *self.observation_space.shape), dtype=np.uint8)
+        self._step = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Begin an episode of 50 steps."""
+        super().reset(seed=seed)
+        self._step = 0
+        return self._shown[0], {}
+
+    def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Show the next picture; action 0 pays."""
+        self._step += 1
+        return self._shown[self._step % 64], float(action == 0), self._step >= 50, False, {}
+
+
+def plain(seed: int, kwargs: dict[str, Any], device: str) -> DQN:
+    """Return Stable-Baselines3's agent."""
+    return DQN(seed=seed, device=device, **_with_env(kwargs))
 
 
 def feeling(affect: AffectConfig) -> Make:
     """Return how to make an agent with this affect."""
-    return lambda seed, kwargs: EmotionalDQN(
-        "MlpPolicy", affect=affect, seed=seed, device="cpu", **_with_env(kwargs)
+    return lambda seed, kwargs, device: EmotionalDQN(
+        affect=affect, seed=seed, device=device, **_with_env(kwargs)
     )
 
 
 def _with_env(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an agent, its environments among them."""
-    given = {"n_envs": 1, **kwargs}
-    return {"env": make_vec_env("CartPole-v1", n_envs=given.pop("n_envs")), **given}
+    """Return the arguments of an agent, its policy and its environments among them."""
+    given = {"n_envs": 1, "policy": "MlpPolicy", **kwargs}
+    world = Pictures if given["policy"] == "CnnPolicy" else "CartPole-v1"
+    return {"env": make_vec_env(world, n_envs=given.pop("n_envs")), **given}
 
 
 ARMS: dict[str, Make] = {
-    "Stable-Baselines3 DQN": lambda seed, kwargs: DQN(
-        "MlpPolicy", seed=seed, device="cpu", **_with_env(kwargs)
-    ),
+    "Stable-Baselines3 DQN": plain,
     "EmotionalDQN, level 0": feeling(AffectConfig.levels(0)),
     "EmotionalDQN, level 1": feeling(AffectConfig.levels(1)),
     "EmotionalDQN, level 2": feeling(AffectConfig.levels(2)),
@@ -78,34 +114,37 @@ ARMS: dict[str, Make] = {
 CHUNK = 10_000  # steps between two looks at the clock
 
 
-def rate(make: Make, seed: int, kwargs: dict[str, Any]) -> float:
+def rate(make: Make, seed: int, kwargs: dict[str, Any], device: str) -> float:
     """Return environment steps per second of one run."""
-    model = make(seed, kwargs)
-    model.learn(WARM)
+    model = make(seed, kwargs, device)
+    steps = STEPS // SHORTER if "policy" in kwargs else STEPS
+    model.learn(WARM // SHORTER if "policy" in kwargs else WARM)
     began = time.perf_counter()
-    model.learn(STEPS, reset_num_timesteps=False)
-    return STEPS / (time.perf_counter() - began)
+    model.learn(steps, reset_num_timesteps=False)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return steps / (time.perf_counter() - began)
 
 
-def title() -> str:
+def title(device: str = "cpu") -> str:
     """Return what was measured on."""
     return (
         f"emotional_ed {emotional_ed.__version__}, stable-baselines3 {stable_baselines3.__version__}, "
-        f"torch {torch.__version__}, CPU, one thread. CartPole-v1"
+        f"torch {torch.__version__}, {device.upper()}, one thread. CartPole-v1"
     )
 
 
-def speed(rounds: int) -> None:
+def speed(rounds: int, device: str) -> None:
     """Print one table a setting."""
     print(
-        f"{title()}, {STEPS} steps a run, {rounds} rounds in which all agents take turns: "
-        "median (from smallest to largest)."
+        f"{title(device)}, {STEPS} steps a run ({STEPS // SHORTER} with pictures), {rounds} rounds in which "
+        "all agents take turns: median (from smallest to largest)."
     )
     for name, kwargs in SETTINGS.items():
         rates: dict[str, list[float]] = {name: [] for name in ARMS}
         for seed in range(rounds):
             for arm, make in ARMS.items():
-                rates[arm].append(rate(make, seed, kwargs))
+                rates[arm].append(rate(make, seed, kwargs, device))
         reference = rates["Stable-Baselines3 DQN"]
         print(f"\n{name}\n\n| agent | steps per second | times Stable-Baselines3 |\n|---|---|---|")
         for arm, own in rates.items():
@@ -139,7 +178,7 @@ def memory(steps: int) -> None:
 
 def one(agent: str, steps: int) -> None:
     """Learn until a buffer of `steps` transitions is full, and print the largest memory in MB."""
-    ARMS[agent](0, {"buffer_size": steps}).learn(steps)
+    ARMS[agent](0, {"buffer_size": steps}, "cpu").learn(steps)
     print(peak())
 
 
@@ -147,14 +186,14 @@ def growth(steps: int) -> None:
     """Print time and memory along one long run."""
     print(f"{title()}, level 2, {steps} steps, a buffer of 50000.\n")
     print(f"| steps | seconds for the last {CHUNK} | peak memory |\n|---|---|---|")
-    model = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000})
+    model = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000}, "cpu")
     model.learn(WARM)
     while model.num_timesteps < steps:
         began = time.process_time()
         model.learn(CHUNK, reset_num_timesteps=False)
         seconds = time.process_time() - began
         print(f"| {model.num_timesteps} | {seconds:.1f} | {peak():.0f} MB |", flush=True)
-    young = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000})
+    young = ARMS["EmotionalDQN, level 2"](0, {"buffer_size": 50_000}, "cpu")
     young.learn(CHUNK)  # until it explores as little as the old one
     ratios: list[float] = []
     for _ in range(ROUNDS):
@@ -164,7 +203,9 @@ def growth(steps: int) -> None:
             agent.learn(CHUNK, reset_num_timesteps=False)
             took.append(time.process_time() - began)
         ratios.append(took[0] / took[1])
-    print(f"\nA step of the old agent takes {statistics.median(ratios):.2f} times that of a young one ", end="")
+    print(
+        f"\nA step of the old agent takes {statistics.median(ratios):.2f} times that of a young one ", end=""
+    )
     print(f"({min(ratios):.2f} to {max(ratios):.2f}, {ROUNDS} rounds in turn).")
 
 
@@ -175,10 +216,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--agent", choices=list(ARMS), default="EmotionalDQN, level 2")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="for speed")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.what == "speed":
-        speed(given.rounds)
+        speed(given.rounds, given.device)
     elif given.what == "memory":
         memory(given.steps)
     elif given.what == "growth":
