@@ -27,6 +27,7 @@ COMMON: Mapping[str, Range] = MappingProxyType(
     }
 )
 """What every arm is searched over: arguments of `EmotionalDQN`."""
+_SHARES = ("exploration_fraction",)
 _WHOLE = ("target_update_interval", "buffer_size", "batch_size", "train_freq", "gradient_steps")
 
 
@@ -247,8 +248,7 @@ class DeepArm:
 def _argument(path: str, value: float) -> float:
     if path in _WHOLE:
         return int(value)
-    if path not in COMMON:
-        raise ValueError(
-            f"search: got the path {path!r}, expected one of {sorted({*COMMON, *_WHOLE})} or a part"
-        )
+    known = {*COMMON, *_SHARES, *_WHOLE}
+    if path not in known:
+        raise ValueError(f"search: got the path {path!r}, expected one of {sorted(known)} or a part")
     return value

@@ -68,7 +68,8 @@ _LAVA: Mapping[str, Any] = {
     "env_id": "EmotionalED/LavaField-v0",
     "steps": 20_000,
     "discount": 0.9,
-    "settings": {**_SMALL, "buffer_size": 20_000, "exploration_fraction": 0.3},
+    "settings": {**_SMALL, "buffer_size": 20_000},
+    "search": {"exploration_fraction": Range(0.03, 0.5)},
     "bad_reward": -0.5,
 }
 _POLE: Mapping[str, Any] = {
@@ -83,7 +84,8 @@ _DOORS: Mapping[str, Any] = {
     "env_id": "EmotionalED/NewDoors-v0",
     "steps": 20_000,
     "discount": 0.95,
-    "settings": {**_SMALL, "buffer_size": 20_000, "exploration_fraction": 0.3},
+    "settings": {**_SMALL, "buffer_size": 20_000},
+    "search": {"exploration_fraction": Range(0.03, 0.5)},
     "blocks": True,
 }
 DEEP_TASKS: Mapping[str, DeepTask] = MappingProxyType(
