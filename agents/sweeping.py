@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emotional_ed.agents.rules import Moment, RuleConfig
 from emotional_ed.agents.sleep import Dreamer, Sleep
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.checks import require_bool, require_int, require_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,7 @@ class SweepingConfig(RuleConfig):
         require_int("SweepingConfig.updates", self.updates, 1)
         require_range("SweepingConfig.theta", self.theta, 0)
         for name in ("full", "average"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"SweepingConfig.{name}: got {getattr(self, name)!r}, expected True or False"
-                )
+            require_bool(f"SweepingConfig.{name}", getattr(self, name))
 
 
 @final

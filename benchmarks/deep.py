@@ -6,7 +6,7 @@ speed: environment steps per second, all agents in one process. Four settings: S
 (a gradient step every 4 steps, 64-64 units), those tuned for CartPole by rl-baselines3-zoo (128 gradient
 steps every 256 steps, 256-256 units), the latter with 8 environments (every 32 steps of each), and the
 defaults with Stable-Baselines3's convolutional network on pictures of 84 by 84 points. Each agent learns for
-a while before the clock starts.
+a while before the clock starts (and compiles, if it does).
 memory: largest memory of a process that does nothing but learn, one process an agent, with the same buffer,
 filled.
 growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then; at the
@@ -21,7 +21,6 @@ python benchmarks/deep.py growth --steps 1000000
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import resource
 import statistics
 import subprocess
@@ -41,6 +40,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import emotional_ed
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
+from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 
 ROUNDS = 7
 WARM, STEPS = 1280, 5120  # steps before the clock starts, and timed; whole rollouts in both settings
@@ -90,10 +90,11 @@ def plain(seed: int, kwargs: dict[str, Any], device: str) -> DQN:
     return DQN(seed=seed, device=device, **_with_env(kwargs))
 
 
-def feeling(affect: AffectConfig) -> Make:
-    """Return how to make an agent with this affect."""
+def feeling(level: int, **own: Any) -> Make:
+    """Return how to make an agent with this level of affect, and what else is its own."""
+    affect = AffectConfig.levels(level)
     return lambda seed, kwargs, device: EmotionalDQN(
-        affect=affect, seed=seed, device=device, **_with_env(kwargs)
+        affect=affect, seed=seed, device=device, **own, **_with_env(kwargs)
     )
 
 
@@ -106,10 +107,14 @@ def _with_env(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 ARMS: dict[str, Make] = {
     "Stable-Baselines3 DQN": plain,
-    "EmotionalDQN, level 0": feeling(AffectConfig.levels(0)),
-    "EmotionalDQN, level 1": feeling(AffectConfig.levels(1)),
-    "EmotionalDQN, level 2": feeling(AffectConfig.levels(2)),
-    "EmotionalDQN, level 2 without recall": feeling(dataclasses.replace(AffectConfig.levels(2), recall=None)),
+    "EmotionalDQN, level 0": feeling(0),
+    "EmotionalDQN, level 1": feeling(1),
+    "EmotionalDQN, level 2": feeling(2),
+    "EmotionalDQN, level 1, compiled": feeling(1, compiled=True),
+    "EmotionalDQN, level 2, compiled": feeling(2, compiled=True),
+    "EmotionalDQN, level 2, compiled, salience replay": feeling(
+        2, compiled=True, replay_buffer_class=SalienceReplayBuffer
+    ),
 }
 CHUNK = 10_000  # steps between two looks at the clock
 

@@ -58,3 +58,10 @@ def require_choice(name: str, value: str, choices: Iterable[str]) -> str:
     if value not in allowed:
         raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(allowed)}")
     return value
+
+
+def require_bool(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, else raise `ValueError`."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: got {value!r}, expected True or False")
+    return value

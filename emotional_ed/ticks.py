@@ -56,6 +56,13 @@ class Ticks(nn.Module):
 
     def advance(self, active: Tensor | None = None) -> None:
         """Count one step of the members that are active ([*batch] bool; None means all)."""
+        self.count(active)
+        self.note_step()
+        if active is not None:
+            self._in_step = False
+
+    def count(self, active: Tensor | None = None) -> None:
+        """Do the part of `advance` that is done on tensors; `note_step` is the host's."""
         held = cast(dict[str, Tensor], self._buffers)  # looking up an attribute costs more than adding
         if active is None:
             held["steps"].add_(1)
@@ -66,8 +73,18 @@ class Ticks(nn.Module):
             held["steps"].add_(one)
             held["since"].add_(one * held["slow"])
             held["updates"].add_(one * held["fast"])
-            self._in_step = False
+
+    def note_step(self) -> None:
+        """Do the part of `advance` that the host does."""
         self._bound[:] = [bound + 1 for bound in self._bound]
+
+    @property
+    def pending(self) -> bool:
+        """Whether a periodic row with a period above 1 may be due for somebody in the next step."""
+        return any(
+            period is not None and 1 < period <= bound + 1
+            for period, bound in zip(self.periods, self._bound, strict=True)
+        )
 
     def due(self, row: int, active: Tensor | None = None) -> Tensor | None:
         """Return who is due in a periodic row, [*batch] bool, or None if nobody can be."""
@@ -96,4 +113,5 @@ def _recount(ticks: Ticks, _: object) -> None:
         return
     rows = ticks.since.reshape(len(ticks.periods), -1)
     ticks._bound = [int(row.max()) for row in rows]
-    ticks._in_step = bool((rows == rows[:, :1]).all())
+    periodic = [index for index, period in enumerate(ticks.periods) if period is not None]
+    ticks._in_step = bool((rows == rows[:, :1])[periodic].all())

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import gymnasium
 
-from emotional_ed.checks import require_range
+from emotional_ed.checks import require_bool, require_range
 
 
 @final
@@ -39,8 +39,7 @@ class DeclareCatastrophe(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.
     ) -> None:
         if reward_at_most is not None:
             reward_at_most = require_range("reward_at_most", reward_at_most)
-        if not isinstance(terminated, bool):
-            raise ValueError(f"terminated: got {terminated!r}, expected True or False")
+        require_bool("terminated", terminated)
         if when is not None and not callable(when):
             raise ValueError(f"when: got {when!r}, expected a function")
         if reward_at_most is None and not terminated and when is None:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.checks import require_bool, require_int, require_range
 from emotional_ed.envs.grid import draw_cells, neighbours, reachable, ways, window
 from emotional_ed.envs.rendering import Drawn
 from emotional_ed.envs.tabular_model import TabularModel, empty_tables
@@ -155,8 +155,7 @@ class NewDoorsEnv(Drawn, gymnasium.Env[NDArray[np.float32], int]):
         self.wall_share = require_range("walls", walls, 0, 0.4)
         self.least = require_int("least", least, 1, 20)
         self.most = require_int("most", most, self.least, 20)
-        if not isinstance(opens, bool):
-            raise ValueError(f"opens: got {opens!r}, expected True or False")
+        require_bool("opens", opens)
         self.opens = opens
         self.show_as(render_mode)
         self.observation_space = spaces.Box(-1, 1, (FEATURES,), np.float32)

@@ -100,6 +100,49 @@ def test_a_level_that_idles_is_left_alone_while_its_event_happens_to_nobody(
     assert level.total.tolist() == [3, 3]  # it has observed every step
 
 
+@given(st.integers(1, 9), st.lists(st.sampled_from([[False] * 2, [True, False], [True] * 2]), max_size=30))
+def test_quiet_steps_are_steps(period: int, ends: list[list[bool]]) -> None:
+    """Whenever no event happens and nothing slow is due, the short way leads to the same state."""
+
+    def build() -> NestedSystem:
+        clocks = {"fast": Clock(period=1), "slow": Clock(period=period), "end": Clock(event="episode_end")}
+        idler = Idler("idle", Clock(event="episode_end"), 2)
+        return NestedSystem([*(Counter(name, clock, 2) for name, clock in clocks.items()), idler], 2)
+
+    whole, short = build(), build()
+    for t, ended in enumerate(ends):
+        x, events = torch.tensor([1.0, 2.0]) * t, {"episode_end": torch.tensor(ended)}
+        expected = whole.step({"x": x}, events=events)
+        if any(ended) or short.ticks.pending:
+            told = short.step({"x": x}, events=events)
+        else:
+            told = short.step_quietly({"x": x}, events)
+            short.ticks.note_step()
+        assert {name: one.tolist() for name, one in told.items()} == {
+            name: one.tolist() for name, one in expected.items()
+        }
+    for name, value in whole.state_dict().items():
+        assert torch.equal(short.state_dict()[name], value), name
+    assert whole.ticks._bound == short.ticks._bound
+
+
+def test_a_loaded_state_knows_when_all_are_in_step_whatever_happened_to_whom() -> None:
+    def build() -> NestedSystem:
+        return NestedSystem(
+            [Counter("slow", Clock(period=5), 2), Counter("end", Clock(event="episode_end"), 2)], 2
+        )
+
+    system, again = build(), build()
+    system.step({"x": torch.ones(2)}, events={"episode_end": torch.tensor([True, False])})
+    again.load_state_dict(system.state_dict())
+    pending: dict[NestedSystem, list[bool]] = {system: [], again: []}
+    for _ in range(12):
+        for one, seen in pending.items():
+            seen.append(one.ticks.pending)
+            one.step({"x": torch.ones(2)}, events={"episode_end": torch.zeros(2, dtype=torch.bool)})
+    assert pending[system] == pending[again] == [t % 5 == 3 for t in range(12)]
+
+
 def test_order_is_by_frequency_then_dependency() -> None:
     value = Counter("value", Clock(period=1), after=("fear", "anger"))
     fear = Counter("fear", Clock(period=1), after=("surprise",))

@@ -5,4 +5,5 @@ from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig as DeepSleepConf
 from emotional_ed.agents.deep.emotional_dqn import EmotionalDQN as EmotionalDQN
 from emotional_ed.agents.deep.emotional_qrdqn import EmotionalQRDQN as EmotionalQRDQN
 from emotional_ed.agents.deep.emotional_sac import EmotionalSAC as EmotionalSAC
+from emotional_ed.agents.deep.errors import CompileError as CompileError
 from emotional_ed.agents.deep.errors import NotFiniteError as NotFiniteError

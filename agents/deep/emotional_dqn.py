@@ -17,7 +17,7 @@ from emotional_ed.agents.deep.lessons import Lessons
 from emotional_ed.agents.deep.model_file import Parts
 from emotional_ed.agents.deep.value_learning import ValueLearning
 from emotional_ed.agents.deep.value_network import ValueNetwork
-from emotional_ed.checks import require_choice, require_range
+from emotional_ed.checks import require_bool, require_choice, require_range
 
 
 class EmotionalDQN(GreedyAgent, DQN):
@@ -54,10 +54,14 @@ class EmotionalDQN(GreedyAgent, DQN):
         reluctance: how many times more evidence a new head needs than an old one, beyond the reluctance of
             `RecallConfig`, in [0, 1e6]: some of a network's surprise is its own learning.
         sleep: how long to sleep between episodes; None never does. It needs a `SalienceReplayBuffer`.
+        compiled: whether affect is compiled by `torch.compile` for steps in which no episode ends: some
+            seconds at the beginning, and a C++ compiler, for less time a step. Numbers are those of the agent
+            that is not compiled but for rounding; to go on exactly, do not change it.
         **kwargs: everything that `stable_baselines3.DQN` takes, by name.
 
     Raises:
         ValueError: a space, a number or a part of `affect` that a deep Q-network cannot serve.
+        CompileError: while learning, it was to be compiled and cannot be.
         NotFiniteError: while learning, an observation, a reward, a loss or a weight is NaN or infinite.
 
     Source: Mnih et al. (2015), Nature 518; for fear on targets Lipton et al. (2016), arXiv 1611.01211.
@@ -81,6 +85,7 @@ class EmotionalDQN(GreedyAgent, DQN):
         stillness: float = 1e-3,
         reluctance: float = 2.0,
         sleep: DeepSleepConfig | None = None,
+        compiled: bool = False,
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -90,6 +95,7 @@ class EmotionalDQN(GreedyAgent, DQN):
         if sleep is not None and not isinstance(sleep, DeepSleepConfig):
             raise ValueError(f"sleep: got {sleep!r}, expected a DeepSleepConfig or None")
         self.sleep = sleep
+        self.compiled = require_bool("compiled", compiled)
         super().__init__(*args, affect=affect, heads=True, stillness=stillness, **kwargs)
         if _init_setup_model:
             self._setup_model()

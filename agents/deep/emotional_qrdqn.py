@@ -18,7 +18,7 @@ from emotional_ed.agents.deep.quantile_learning import QuantileLearning
 from emotional_ed.agents.deep.quantile_network import QuantileValues
 from emotional_ed.agents.deep.replay import Minibatch, Observations, sample
 from emotional_ed.agents.deep.risk import risk_scores
-from emotional_ed.checks import require_choice, require_range
+from emotional_ed.checks import require_bool, require_choice, require_range
 
 
 @final
@@ -46,10 +46,14 @@ class EmotionalQRDQN(GreedyAgent, QRDQN):
         risk: share of the outcomes that full fear leaves out, the best ones; in [0, 1], used on quantiles.
         stillness: observations of real numbers count as unchanged if their hidden features change by no more
             than this share of their length, >= 0.
+        compiled: whether affect is compiled by `torch.compile` for steps in which no episode ends: some
+            seconds at the beginning, and a C++ compiler, for less time a step. Numbers are those of the agent
+            that is not compiled but for rounding; to go on exactly, do not change it.
         **kwargs: everything that `sb3_contrib.QRDQN` takes, by name.
 
     Raises:
         ValueError: a space, a number or a part of `affect` that a quantile network cannot serve.
+        CompileError: while learning, it was to be compiled and cannot be.
         NotFiniteError: while learning, an observation, a reward, a loss or a weight is NaN or infinite.
 
     When it does harm: where what is feared is worth its risk; a choice by CVaR anew in every state may also
@@ -78,11 +82,13 @@ class EmotionalQRDQN(GreedyAgent, QRDQN):
         fear_on: str = "quantile",
         risk: float = 0.9,
         stillness: float = 1e-3,
+        compiled: bool = False,
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
         self.fear_on = require_choice("fear_on", fear_on, ("quantile", "action", "target"))
         self.risk = require_range("risk", risk, 0, 1)
+        self.compiled = require_bool("compiled", compiled)
         super().__init__(*args, affect=affect, stillness=stillness, **kwargs)
         if self.fear_on == "quantile" and "fear" in self.affect_config.shuffled:
             raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor
 from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
 from emotional_ed.affect.recall import Recall
 from emotional_ed.agents.deep.changes import differ, is_exact, shifted
+from emotional_ed.agents.deep.compiled import compiled_step
 from emotional_ed.agents.deep.heads import Heads, of
 from emotional_ed.agents.deep.keys import FeatureKeys, start_from_bias
 from emotional_ed.agents.deep.linear_values import LinearValues
@@ -21,6 +22,7 @@ from emotional_ed.agents.deep.replay import Minibatch, Observations
 from emotional_ed.agents.deep.replayed_fear import ReplayedFear
 from emotional_ed.agents.deep.slow_heads import SlowHeads
 from emotional_ed.checks import require_range
+from emotional_ed.nested import Signals
 
 _UNSERVED = {"regret": "the rewards of actions not taken"}
 _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
@@ -37,6 +39,30 @@ class _Seen(NamedTuple):
     """[P, A], of the head in use."""
     every: Tensor | None
     """[P, H, A], of all heads in use; None if there is one."""
+
+
+class _Step(NamedTuple):
+    """One step of every environment, and what the networks make of it."""
+
+    before: Observations
+    after: Observations
+    seen: _Seen
+    """Of the observations acted on."""
+    reached: Tensor
+    """[P, K - 1], features of the observations reached."""
+    every: Tensor | None
+    """[P, H, A], values of the state reached by all heads in use; None if there is one."""
+    values: Tensor
+    """[P, A], by the head in use."""
+    following: Tensor
+    """[P, A], by the target network; [P, H, A] if there are several heads."""
+    slots: Tensor | None
+    """[P], the heads in use; None if there is one."""
+    action: Tensor
+    greedy: Tensor
+    reward: Tensor
+    terminated: Tensor
+    done: Tensor
 
 
 def check_affect(affect: AffectConfig, *, heads: bool = False) -> AffectConfig:
@@ -90,6 +116,7 @@ class Feelings:
         double: whether the online network chooses the next action of a target.
         heads: value heads, if the affect needs them: one a slot of recall.
         reluctance: added to that of `RecallConfig`, in [0, 1e6].
+        compiled: whether steps in which no episode ends are compiled, at the first of them.
 
     Raises:
         ValueError: a part of `affect` cannot be served, or a number is out of range.
@@ -110,6 +137,7 @@ class Feelings:
         double: bool = False,
         heads: Heads | None = None,
         reluctance: float = 0.0,
+        compiled: bool = False,
     ) -> None:
         check_affect(affect, heads=heads is not None)
         self.stillness = require_range("stillness", stillness, 0)
@@ -137,6 +165,7 @@ class Feelings:
         self._range = torch.arange(actions, device=device)
         self._exact = is_exact(online.network.observation_space)
         self._seen: _Seen | None = None
+        self._quietly = compiled_step(self._take_in_quietly) if compiled else None
 
     def forget_features(self) -> None:
         """The network or the observation has changed: features must be computed anew."""
@@ -159,10 +188,14 @@ class Feelings:
         return self.keys(features), self._heads().read(features)[:, most]
 
     def _see(self, features: Tensor, slots: Tensor | None) -> _Seen:
+        return _Seen(features, self.keys(features), *self._values(features, slots))
+
+    def _values(self, features: Tensor, slots: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return the values [P, A] of the head in use, and those of all heads if there are several."""
         if slots is None:
-            return _Seen(features, self.keys(features), self.online.from_features(features), None)
+            return self.online.from_features(features), None
         every = self._heads().read(features)
-        return _Seen(features, self.keys(features), of(every, slots), every)
+        return of(every, slots), every
 
     def _heads(self) -> Heads:
         assert self.heads is not None
@@ -212,76 +245,77 @@ class Feelings:
         Shapes:
             all [P], observations [P, ...].
         """
-        (features, key, values, every), slots = self._now(before), self.slots
+        seen, slots = self._now(before), self.slots
         reached = self.online.features(after)
-        self.keys.take_in(reached)
-        ahead = self._see(reached, slots)
-        if slots is None or every is None or ahead.every is None:
-            target, lss, felt = self._surprise(after, values, ahead.values, action, reward, terminated)
-        else:
-            targets = self._targets_of_all(after, ahead.every, reward, terminated)
-            target, lss, felt = self._surprises(every, targets, slots, action)
-        self.lived = None if slots is None else slots.clone()  # recall may go on to another
+        values, every = self._values(reached, slots)
         done = terminated | truncated
-        self.system.appraise(
-            Experience(
-                key=key,
-                next_key=ahead.key,
-                action=action,
-                chosen=action[:, None] == self._range,
-                greedy=greedy,
-                moved=self._moved(before, after, features, reached),
-                terminated=terminated,
-                done=done,
-                target=target,
-                lss=lss,
-                reward=reward,
-                slot_lss=felt,
-            ),
-            bends_step=False,
-        )
-        self._seen, self.begun = ahead, ()
-        if bool(done.any()):
+        step = _Step(
+            before, after, seen, reached, every, values,
+            self._following(after, slots), slots, action, greedy, reward, terminated, done,
+        )  # fmt: skip
+        self.lived = None if slots is None else slots.clone()  # recall may go on to another
+        ended = bool(done.any())
+        if self._quietly is not None and not ended and self.system.is_quiet:
+            self.system.quietly_appraised(self._quietly(step))
+            key = self.keys(reached)  # as it is computed wherever one goes on: no program rounds it otherwise
+        else:
+            experience = self._experience(step)
+            self.system.appraise(experience, bends_step=False)
+            key = experience.next_key
+        self._seen, self.begun = _Seen(reached, key, values, every), ()
+        if ended:
             self._seen = None
             self._end_episodes()
 
-    def _surprise(
-        self,
-        after: Observations,
-        values: Tensor,
-        ahead: Tensor,
-        action: Tensor,
-        reward: Tensor,
-        terminated: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return target and surprise of the only head [P], and what it has felt as the only memory [P, 1]."""
-        best = self._best(self.target(after), ahead)
-        target = reward + self.discount * best.masked_fill(terminated, 0)
-        lss = target - values.gather(1, action[:, None]).squeeze(1)
-        return target, lss, lss[:, None]
+    def _take_in_quietly(self, step: _Step) -> Signals:
+        """Take in a step in which nothing ends, and return its signals."""
+        return self.system.appraise_quietly(self._experience(step))
 
-    def _surprises(
-        self, every: Tensor, targets: Tensor, slots: Tensor, action: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same where several heads are in use, from the values and targets of all, [P, H]."""
-        where = action[:, None, None].expand(-1, every.shape[1], 1)
-        surprise = targets - every.gather(2, where).squeeze(2)  # [P, H]
-        target, lss = (one.gather(1, slots[:, None]).squeeze(1) for one in (targets, surprise))
+    def _experience(self, step: _Step) -> Experience:
+        """Return a step as the affect system takes it; the keys learn of the features reached."""
+        self.keys.take_in(step.reached)
+        target, lss, felt = self._surprise(step)
+        return Experience(
+            key=step.seen.key,
+            next_key=self.keys(step.reached),
+            action=step.action,
+            chosen=step.action[:, None] == self._range,
+            greedy=step.greedy,
+            moved=self._moved(step.before, step.after, step.seen.features, step.reached),
+            terminated=step.terminated,
+            done=step.done,
+            target=target,
+            lss=lss,
+            reward=step.reward,
+            slot_lss=felt,
+        )
+
+    def _surprise(self, step: _Step) -> tuple[Tensor, Tensor, Tensor]:
+        """Return target and surprise of the head in use [P], and what every head would have felt [P, H]."""
+        where = step.action[:, None]
+        if step.slots is None or step.every is None or step.seen.every is None:
+            best = self._best(step.following, step.values).masked_fill(step.terminated, 0)
+            target = step.reward + self.discount * best
+            lss = target - step.seen.values.gather(1, where).squeeze(1)
+            return target, lss, lss[:, None]
+        best = self._best(step.following, step.every).masked_fill(step.terminated[:, None], 0)
+        targets = step.reward[:, None] + self.discount * best  # [P, H]
+        held = step.seen.every.gather(2, where[:, None].expand(-1, best.shape[1], 1)).squeeze(2)
+        surprise = targets - held
+        target, lss = (one.gather(1, step.slots[:, None]).squeeze(1) for one in (targets, surprise))
         return target, lss, surprise
+
+    def _following(self, after: Observations, slots: Tensor | None) -> Tensor:
+        """Return what the target network holds of the state reached, [P, A], or [P, H, A] of every head."""
+        if slots is None:
+            return self.target(after)
+        return self._heads().read_target(self.target.features(after))
 
     def _best(self, following: Tensor, online: Tensor) -> Tensor:
         """Return the value of the next state by the target network's [..., A] and the online one's."""
         if self.double:
             return following.gather(-1, online.argmax(-1, keepdim=True)).squeeze(-1)
         return following.amax(-1)
-
-    def _targets_of_all(
-        self, after: Observations, online: Tensor, reward: Tensor, terminated: Tensor
-    ) -> Tensor:
-        """Return the target of every head in use, [P, H]."""
-        following = self._heads().read_target(self.target.features(after))
-        best = self._best(following, online).masked_fill(terminated[:, None], 0)
-        return reward[:, None] + self.discount * best
 
     def _end_episodes(self) -> None:
         """Consolidate, and let the heads begin that recall has taken up as blank."""

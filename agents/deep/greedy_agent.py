@@ -28,7 +28,9 @@ from emotional_ed.agents.deep.value_learning import ValueLearning
 
 Actions = NDArray[np.int64]
 
-_ARGUMENTS = ("exploration_fraction", "exploration_initial_eps", "exploration_final_eps", "max_grad_norm")
+_ARGUMENTS = (
+    "exploration_fraction", "exploration_initial_eps", "exploration_final_eps", "max_grad_norm", "compiled",
+)  # fmt: skip
 _COUNTERS = ("exploration_rate", "_n_calls")
 
 
@@ -46,6 +48,7 @@ class GreedyAgent(EmotionalAgent):
     exploration_schedule: Schedule
     exploration_rate: float
     target_update_interval: int
+    compiled: bool
     batch_norm_stats: list[Tensor]
     batch_norm_stats_target: list[Tensor]
     _n_calls: int
@@ -78,6 +81,7 @@ class GreedyAgent(EmotionalAgent):
             fear_on=fear_on,
             stillness=self.stillness,
             device=self.device,
+            compiled=self.compiled,
             **own,
         )
 

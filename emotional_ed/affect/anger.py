@@ -13,7 +13,7 @@ from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, Pr
 from emotional_ed.affect.drive import EXCLUDED, Drive
 from emotional_ed.affect.resignation import COUNTS, Push, Resignation
 from emotional_ed.affect.surprise import Surprise
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.checks import require_bool, require_int, require_range
 from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Signals
 
@@ -48,8 +48,7 @@ class AngerConfig(ChannelConfig):
         require_int("AngerConfig.cap", self.cap, 1)
         require_range("AngerConfig.step_size", self.step_size, 0, 1)
         require_range("AngerConfig.helplessness", self.helplessness, 0, 1)
-        if not isinstance(self.resigns, bool):
-            raise ValueError(f"AngerConfig.resigns: got {self.resigns!r}, expected True or False")
+        require_bool("AngerConfig.resigns", self.resigns)
         require_range("AngerConfig.gain_step_size", self.gain_step_size, 0, 1)
         require_range("AngerConfig.rate", self.rate, 0, 1, low_open=True)
         require_range("AngerConfig.persistence", self.persistence, 0, 1)
@@ -248,8 +247,10 @@ class Anger(Channel):
         self.general.add_(torch.where(learned, change, self.zero))
 
     def _is_quiet(self, moved: Tensor) -> bool:
-        """Return whether nobody is blocked or was pushing; False on a GPU, which looking would make wait."""
-        return moved.device.type == "cpu" and bool(moved.all()) and not bool(self.pushes.any())
+        """Return whether nobody is blocked or was pushing; False where nobody is to look."""
+        if torch.compiler.is_compiling() or moved.device.type != "cpu":
+            return False
+        return bool(moved.all()) and not bool(self.pushes.any())
 
     def _calm_down(self, signals: Signals) -> None:
         """Do what is left to `update` where nobody is blocked or was pushing."""

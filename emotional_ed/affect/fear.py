@@ -12,7 +12,7 @@ from torch import Tensor
 from emotional_ed.affect.channel import LARGEST_GAIN, Channel, ChannelConfig, commit
 from emotional_ed.affect.drive import Drive
 from emotional_ed.affect.surprise import Standardiser, Surprise, SurpriseConfig
-from emotional_ed.checks import require_range
+from emotional_ed.checks import require_bool, require_range
 from emotional_ed.memory import AssociativeMemory
 from emotional_ed.nested import Signals
 
@@ -49,8 +49,7 @@ class FearConfig(ChannelConfig):
         require_range("FearConfig.caution", self.caution, 0, LARGEST_GAIN)
         require_range("FearConfig.avoidance", self.avoidance, 0, 1)
         require_range("FearConfig.step_gain", self.step_gain, -1, LARGEST_GAIN)
-        if not isinstance(self.declared, bool):
-            raise ValueError(f"FearConfig.declared: got {self.declared!r}, expected True or False")
+        require_bool("FearConfig.declared", self.declared)
 
 
 @final
@@ -142,7 +141,9 @@ class Fear(Channel):
         signals["fear_felt"] = felt
 
     def _is_fearless(self) -> bool:
-        """Return whether nothing is feared anywhere; False on a GPU, which looking would make wait."""
+        """Return whether nothing is feared anywhere; False where nobody is to look: on a GPU, or compiled."""
+        if torch.compiler.is_compiling():
+            return False
         held = self.memory.M
         if self._blank is None or not held.is_cpu or held.is_inference():  # which has no version
             return False

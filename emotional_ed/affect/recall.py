@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emotional_ed.affect.channel import Channel, ChannelConfig
-from emotional_ed.checks import require_choice, require_int, require_range
+from emotional_ed.checks import require_bool, require_choice, require_int, require_range
 from emotional_ed.nested import Clock, Signals
 
 _TINY = 1e-30
@@ -58,8 +58,7 @@ class RecallConfig(ChannelConfig):
         require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
         require_int("RecallConfig.infancy", self.infancy, 1, 10**6)
         require_range("RecallConfig.hope", self.hope, 0)
-        if not isinstance(self.per_step, bool):
-            raise ValueError(f"RecallConfig.per_step: got {self.per_step!r}, expected True or False")
+        require_bool("RecallConfig.per_step", self.per_step)
 
 
 class _Numbers(NamedTuple):

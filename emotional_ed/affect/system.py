@@ -224,18 +224,46 @@ class AffectSystem(QuickModule):
             with torch.no_grad():
                 return self.appraise(experience, bends_step=bends_step)
         experience = self._complete(experience)
-        given = zip(Experience._fields, experience, strict=True)
-        signals: Signals = {name: value for name, value in given if value is not None}
-        self.signals = self.nest.step(signals, events={"episode_end": experience.done})
+        self.signals = signals = _told(experience)
+        self._listen(self.nest.step(signals, events={"episode_end": experience.done}))
+        factor = self._step_factor(signals) if bends_step or len(self.shuffles) else None
+        if factor is not None:
+            signals["step_factor"] = factor
+        return factor
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no slow level can be due in the next step, and nothing is shuffled."""
+        return not self.nest.ticks.pending and not len(self.shuffles)
+
+    def appraise_quietly(self, experience: Experience) -> Signals:
+        """Do what `appraise` does to tensors, where that `is_quiet` and no episode ends.
+
+        Looks at nothing, so that it can be compiled. Nothing is said about level 0's step size. The host has
+        to tell afterwards what came of it: `quietly_appraised`.
+
+        Args:
+            experience: what happened, with `slot_lss` if there is recall.
+
+        Returns:
+            The signals of the step.
+        """
+        signals = _told(experience)
+        self._listen(self.nest.step_quietly(signals, {"episode_end": experience.done}))
+        return signals
+
+    def quietly_appraised(self, signals: Signals) -> None:
+        """Do the host's part of `appraise_quietly`."""
+        self.nest.ticks.note_step()
+        self.signals = signals
+
+    def _listen(self, signals: Signals) -> None:
+        """Do not hear what a member lacks, and let attachment be as strong as it is trusted."""
         for channel in self._lacking:
             if channel.name in signals:
                 signals[channel.name] = torch.where(channel.present > 0, signals[channel.name], 0.0)
         if self.attachment is not None and "weight_attachment" in signals:
             self.attachment.rate.mul_(signals["weight_attachment"])
-        factor = self._step_factor(signals) if bends_step or len(self.shuffles) else None
-        if factor is not None:
-            signals["step_factor"] = factor
-        return factor
 
     def _complete(self, experience: Experience) -> Experience:
         """Make sure that recall knows what its memories would have felt; a single one has felt it."""
@@ -270,6 +298,12 @@ class AffectSystem(QuickModule):
         for name, shuffle in self.shuffles.items():
             shuffle.remember(self._wishes.get(name), meant.get(name))  # type: ignore[operator]
         return product
+
+
+def _told(experience: Experience) -> Signals:
+    """Return what a step tells, by name."""
+    given = zip(Experience._fields, experience, strict=True)
+    return {name: value for name, value in given if value is not None}
 
 
 def _at_most(learned: Tensor | None, channel: Channel) -> Tensor | None:

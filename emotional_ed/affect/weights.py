@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emotional_ed.affect.channel import Channel, ChannelConfig, same_for_all
-from emotional_ed.checks import require_int, require_range
+from emotional_ed.checks import require_bool, require_int, require_range
 from emotional_ed.nested import Clock, Signals
 
 _FIRST = 1e30  # optimism about a gain that was never tried
@@ -44,8 +44,7 @@ class WeightsConfig(ChannelConfig):
             raise ValueError(f"WeightsConfig.gains: got {gains!r}, expected a tuple of different weights")
         for gain in self.gains:
             require_range("WeightsConfig.gains", gain, 0, 1)
-        if not isinstance(self.together, bool):
-            raise ValueError(f"WeightsConfig.together: got {self.together!r}, expected True or False")
+        require_bool("WeightsConfig.together", self.together)
         require_int("WeightsConfig.episodes", self.episodes, 1)
         require_range("WeightsConfig.step_size", self.step_size, 0, 1, low_open=True)
         require_range("WeightsConfig.optimism", self.optimism, 0, 1e6)

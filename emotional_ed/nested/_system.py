@@ -96,6 +96,29 @@ class NestedSystem(QuickModule):
                     ticks.fired(row, due)
         return signals
 
+    def step_quietly(self, signals: Signals, events: Mapping[str, Tensor]) -> Signals:
+        """Do what `step` does to tensors where nothing happens and no slow level is due, looking at nothing.
+
+        A straight line of tensor operations, made to be compiled. That no event happens to anybody, and that
+        not `ticks.pending`, the host has to know before; `ticks.note_step` it has to call after.
+
+        Args:
+            signals: inputs of the step; results are added to it.
+            events: [P] bool, False everywhere, for each event that a clock listens to.
+
+        Returns:
+            `signals`, with what the levels added: the numbers of `step`.
+        """
+        self.ticks.count()
+        for _, level, observes, every_step, event in self._turns:
+            if observes:
+                level.observe(signals, None)
+            if every_step:
+                level.update(signals, None)
+            elif event is not None and not level.idles:
+                level.update(signals, events[event])
+        return signals
+
     def _checked(self, events: Mapping[str, Tensor], active: Tensor | None) -> Mapping[str, Tensor]:
         """Refuse a missing event, and masks that are not [P] bool, before anything has moved."""
         for event, level in self._needed:

@@ -1,0 +1,173 @@
+"""Steps in which nothing ends, without looking and compiled: the same numbers, one graph, clear refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.env_util import make_vec_env
+from test_deep_recall import Turns, by_chance
+from test_deep_resume import assert_goes_on
+
+from emotional_ed.affect import AffectConfig
+from emotional_ed.affect.attachment import AttachmentConfig
+from emotional_ed.affect.curiosity import CuriosityConfig
+from emotional_ed.affect.joy import JoyConfig
+from emotional_ed.affect.mood import MoodConfig
+from emotional_ed.affect.salience import SalienceConfig
+from emotional_ed.affect.spectrum import SpectrumConfig
+from emotional_ed.affect.weights import WeightsConfig
+from emotional_ed.agents import EmotionalDQN, EmotionalQRDQN
+from emotional_ed.agents.deep import CompileError
+from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
+
+SMALL: dict[str, Any] = {
+    "learning_starts": 20, "buffer_size": 500, "batch_size": 8, "train_freq": 4, "gradient_steps": 1,
+    "target_update_interval": 16, "exploration_fraction": 0.5, "learning_rate": 2e-3, "device": "cpu",
+    "policy_kwargs": {"net_arch": [16]}, "seed": 3,
+}  # fmt: skip
+LEVEL2 = AffectConfig.levels(2)
+RARE = dataclasses.replace(LEVEL2, mood=MoodConfig(period=3))  # a slow level that is often due
+EVERYTHING = dataclasses.replace(
+    LEVEL2, attachment=AttachmentConfig(), curiosity=CuriosityConfig(), joy=JoyConfig(),
+    weights=WeightsConfig(), salience=SalienceConfig(), spectrum=SpectrumConfig(),
+)  # fmt: skip
+
+AGENTS: dict[str, Callable[..., Any]] = {
+    "level 1": lambda **own: dqn(AffectConfig.levels(1), **own),
+    "level 2": lambda **own: dqn(LEVEL2, **own),
+    "a slow level": lambda **own: dqn(RARE, **own),
+    "several environments": lambda **own: dqn(LEVEL2, make_vec_env("CartPole-v1", 3), **own),
+    "several heads": lambda **own: dqn(by_chance(), make_vec_env(Turns, 2), **own),
+    "whole numbers": lambda **own: dqn(LEVEL2, "FrozenLake-v1", **own),
+    "everything": lambda **own: dqn(EVERYTHING, replay_buffer_class=SalienceReplayBuffer, **own),
+    "quantiles": lambda **own: EmotionalQRDQN(
+        "MlpPolicy",
+        "CartPole-v1",
+        **{**SMALL, "policy_kwargs": {"net_arch": [16], "n_quantiles": 4}},
+        **own,
+    ),
+}
+
+
+def dqn(affect: AffectConfig, env: Any = "CartPole-v1", **own: Any) -> EmotionalDQN:
+    return EmotionalDQN("MlpPolicy", env, affect=affect, **SMALL, **own)
+
+
+def without_looking(model: Any) -> Any:
+    """Let quiet steps go their way, but uncompiled; count them."""
+    feelings, model.quiet_steps = model._feelings, 0
+    assert feelings is not None
+
+    def count(step: Any) -> Any:
+        model.quiet_steps += 1
+        return feelings._take_in_quietly(step)
+
+    feelings._quietly = count
+    return model
+
+
+def assert_alike(model: Any, other: Any, **tolerance: Any) -> None:
+    np.testing.assert_array_equal(model.replay_buffer.actions, other.replay_buffer.actions)
+    for part in ("affect", "policy"):
+        mine, its = getattr(model, part).state_dict(), getattr(other, part).state_dict()
+        torch.testing.assert_close(mine, its, **tolerance)
+    assert model.affect.signals.keys() == other.affect.signals.keys()
+    torch.testing.assert_close(model.affect.signals, other.affect.signals, **tolerance)
+    assert model.affect.nest.ticks._bound == other.affect.nest.ticks._bound
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_quiet_steps_have_the_numbers_of_all_steps_bit_for_bit(name: str) -> None:
+    expected = AGENTS[name]().learn(150)
+    model = without_looking(AGENTS[name]()).learn(150)
+    share = model.quiet_steps * model.n_envs / model.num_timesteps
+    assert (0.3 if name in ("a slow level", "several heads") else 0.6) < share < 1
+    assert_alike(model, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["level 2", "several heads", "everything"])
+def test_a_quiet_step_is_one_graph(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the generator of code: a break in the graph raises."""
+    torch._dynamo.reset()
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, **_: whole(step, fullgraph=True, backend="aot_eager"))
+    steps = 60 if name == "several heads" else 30
+    model = AGENTS[name](compiled=True).learn(steps)
+    assert_alike(model, AGENTS[name]().learn(steps))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", AGENTS)
+def test_compiled_agents_learn_the_same(name: str) -> None:
+    """With the real generator, which needs a C++ compiler."""
+    torch._dynamo.reset()
+    assert_alike(AGENTS[name](compiled=True).learn(300), AGENTS[name]().learn(300), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["level 2", "several environments", "several heads"])
+def test_a_compiled_agent_goes_on_exactly(name: str, tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    env = make_vec_env(Turns, 2) if name == "several heads" else None
+    again = assert_goes_on(lambda: AGENTS[name](compiled=True), 93, 160, tmp_path / "run", env)
+    assert again.compiled is True
+
+
+@pytest.mark.slow
+def test_nothing_looks_in_vain_for_a_memory_that_a_program_has_written() -> None:
+    """Fear asks whether its memory was written since it was empty; compiled writes have to count."""
+    torch._dynamo.reset()
+
+    class Bites(gym.Env[Any, np.int64]):
+        observation_space = gym.spaces.Box(0, 1, (3,), np.float32)
+        action_space = gym.spaces.Discrete(2)
+        time = 0
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+            super().reset(seed=seed)
+            return np.eye(3, dtype=np.float32)[0], {}
+
+        def step(self, action: np.int64) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            self.time += 1
+            bitten = self.time > 40 and action == 1
+            return np.eye(3, dtype=np.float32)[self.time % 3], -float(bitten), self.time % 30 == 0, False, {}
+
+    models = [
+        dqn(AffectConfig.levels(1), Bites(), compiled=compiled).learn(120) for compiled in (False, True)
+    ]
+    assert bool(models[1].affect.level("fear").memory.M.any())
+    assert_alike(*models, rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch._dynamo.reset()
+
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise OSError("No working C++ compiler found")
+
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, **_: whole(step, backend=broken))
+    with pytest.raises(CompileError, match=r"compiled: got True.*No working C\+\+ compiler.*compiled=False"):
+        dqn(LEVEL2, compiled=True).learn(40)
+
+
+def test_whether_to_compile_is_kept_and_can_be_changed(tmp_path: Path) -> None:
+    model = dqn(LEVEL2, compiled=True)
+    model.save(tmp_path / "run")
+    assert EmotionalDQN.load(tmp_path / "run").compiled is True
+    again = EmotionalDQN.load(tmp_path / "run", compiled=False)
+    assert again.compiled is False
+    again.learn(30)
+
+
+@pytest.mark.parametrize("kind", [EmotionalDQN, EmotionalQRDQN])
+def test_compiled_is_true_or_false(kind: Any) -> None:
+    with pytest.raises(ValueError, match="compiled: got 'yes', expected True or False"):
+        kind("MlpPolicy", "CartPole-v1", compiled="yes")
