@@ -35,10 +35,10 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
         except RuntimeError as error:
             if not _is_about_compiling(error):
                 raise
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            why = " ".join(str(error).split()).split(" Set TORCH")[0]  # less what helps torch's developers
             raise CompileError(
-                f"compiled: got True, but torch.compile fails here ({' '.join(lines[:2])}), expected a C++ "
-                "compiler such as g++ that works; compiled=False does without"
+                f"compiled: got True, but torch.compile fails here ({why}), expected a C++ compiler such as g++ "
+                "that works; compiled=False does without"
             ) from error
 
     return run
