@@ -37,8 +37,8 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
                 raise
             why = " ".join(str(error).split()).split(" Set TORCH")[0]  # less what helps torch's developers
             raise CompileError(
-                f"compiled: got True, but torch.compile fails here ({why}), expected a C++ compiler such as g++ "
-                "that works; compiled=False does without"
+                f"compiled: got True, but torch.compile fails here ({why}), expected a C++ compiler such as "
+                "g++ that works; compiled=False does without"
             ) from error
 
     return run
