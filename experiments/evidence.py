@@ -104,7 +104,8 @@ def write_evidence(out: Path) -> Path:
         parts.append(f"### {mechanism}\n\n{_only(whole, claims, mechanism)}")
     if any(one.mechanism == "whole" for one in claims):
         parts.append(f"P(whole agent beats tuned level 0), all tasks alike: {overall(claims)}.")
-        parts.append(f"### learned weights\n\n{weights_table(claims)}")
+        about = "Percentages are of what the best constant weights gain over an agent that learns nothing."
+        parts.append(f"### learned weights\n\n{about}\n\n{weights_table(claims)}")
     parts.append(f"### controls\n\n{controls_text(claims)}")
     (out / "scores").mkdir(exist_ok=True)
     target = out / "evidence.md"
