@@ -76,8 +76,11 @@ _POLE: Mapping[str, Any] = {
     "env_id": "EmotionalED/RecurringCartPole-v0",
     "steps": 32_000,
     "discount": 0.98,
-    "settings": {**_SMALL, "exploration_fraction": 0.1},
-    "search": {"buffer_size": Range(1000, 32_000, "log-integer")},
+    "settings": dict(_SMALL),
+    "search": {
+        "buffer_size": Range(1000, 32_000, "log-integer"),
+        "exploration_fraction": Range(0.03, 0.5),
+    },
     "falls": True,
 }
 _DOORS: Mapping[str, Any] = {
