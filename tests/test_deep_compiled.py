@@ -92,15 +92,57 @@ def test_quiet_steps_have_the_numbers_of_all_steps_bit_for_bit(name: str) -> Non
     assert_alike(model, expected, rtol=0, atol=0)
 
 
+def traced(monkeypatch: pytest.MonkeyPatch, *, every_guard: bool = False) -> list[Any]:
+    """Compile without the generator of code, where a break in the graph raises; return the list of graphs."""
+    torch._dynamo.reset()
+    whole, graphs = torch.compile, []
+
+    def note(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return torch._dynamo.lookup_backend("aot_eager")(graph, inputs)
+
+    def trace(step: Any, options: dict[str, Any]) -> Any:
+        chosen = {} if every_guard else {"guard_filter_fn": options["guard_filter_fn"]}
+        return whole(step, fullgraph=True, backend=note, options=chosen)
+
+    monkeypatch.setattr(torch, "compile", trace)
+    return graphs
+
+
 @pytest.mark.parametrize("name", ["level 2", "several heads", "everything"])
 def test_a_quiet_step_is_one_graph(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the generator of code: a break in the graph raises."""
-    torch._dynamo.reset()
-    whole = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda step, **_: whole(step, fullgraph=True, backend="aot_eager"))
+    graphs = traced(monkeypatch)
     steps = 60 if name == "several heads" else 30
     model = AGENTS[name](compiled=True).learn(steps)
+    assert len(graphs) >= 1
     assert_alike(model, AGENTS[name]().learn(steps))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("level 2", "several heads") else pytest.param(name, marks=pytest.mark.slow)
+        for name in AGENTS
+    ],
+)
+def test_nothing_changes_that_a_program_does_not_look_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch, looking at everything that a program rests on, compiles anew no more often than it does for us."""
+    looking = traced(monkeypatch, every_guard=True)
+    AGENTS[name](compiled=True).learn(120).learn(40).learn(40, reset_num_timesteps=False)
+    monkeypatch.undo()
+    given = traced(monkeypatch)
+    AGENTS[name](compiled=True).learn(120).learn(40).learn(40, reset_num_timesteps=False)
+    assert len(given) == len(looking) >= 1
+
+
+def test_agents_of_one_process_have_programs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = traced(monkeypatch)
+    discounts = (0.9, 0.5, 0.1)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        models = [dqn(AffectConfig.levels(1), compiled=True, gamma=one).learn(60) for one in discounts]
+    assert len(graphs) == len(models)
+    for discount, model in zip(discounts, models, strict=True):
+        assert_alike(model, dqn(AffectConfig.levels(1), gamma=discount).learn(60))
 
 
 @pytest.mark.slow

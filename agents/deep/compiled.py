@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,8 +19,12 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
     """Return `step`, to be compiled by `torch.compile` when it is called for the first time.
 
     A step of affect is some 150 operations on tensors of a few numbers; one by one each takes longer to call
-    than to do. Compiled they are a few loops, called once. Numbers may differ by rounding. Where sizes change
-    (recall begins another head) it is compiled anew, once or twice.
+    than to do. Compiled they are a few loops, called once. Numbers may differ by rounding. Where what is
+    given has other sizes (recall begins another head) it is compiled anew, once or twice.
+
+    Args:
+        step: a method, whose owner changes in nothing but the numbers in its tensors; its second argument,
+            named `step`, may change in everything.
 
     Raises:
         CompileError: while stepping, there is no compiler for C++, or it fails.
@@ -29,7 +34,7 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
     def run(given: Step) -> Result:
         nonlocal program
         if program is None:
-            program = _program(step)
+            program = _program(_alone(step))
         try:
             return program(given)
         except RuntimeError as error:
@@ -44,10 +49,26 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
     return run
 
 
+def _alone(method: Callable[[Step], Result]) -> Callable[[Step], Result]:
+    """Return a method with code of its own: torch keeps programs with the code, for all owners together."""
+    assert isinstance(method, MethodType)
+    shared = method.__func__
+    own = FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__)
+    return MethodType(own, method.__self__)
+
+
 def _program(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
+    options: dict[str, Any] = {"size_asserts": False}
+    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # guards can be chosen
+        options["guard_filter_fn"] = _of_the_step
     with warnings.catch_warnings():  # torch deprecates what its own generator is written with
         warnings.filterwarnings("ignore", message=".*script_method.*", category=DeprecationWarning)
-        return torch.compile(step, options={"size_asserts": False})
+        return torch.compile(step, options=options)
+
+
+def _of_the_step(guards: Sequence[Any]) -> list[bool]:
+    """Say which of torch's 500 guards to keep, which take a quarter of a call: those on what is given."""
+    return [guard.name.startswith(("step", "L['step']")) for guard in guards]
 
 
 def _is_about_compiling(error: RuntimeError) -> bool:
