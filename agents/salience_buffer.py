@@ -245,7 +245,7 @@ class SalienceReplayBuffer(ReplayBuffer):
         items, probability = self.priorities.draw(batch_size, start * self.n_envs, count, self.generator)
         weights = (count * probability.numpy()) ** -self.beta
         self.draws += 1
-        samples = self._transitions(items, weights / weights.max(), env)
+        samples = self._transitions(items, weights / np.maximum.reduce(weights), env)
         if self.td_error is not None:
             self.update_priorities(items, self.td_error(samples))
         return samples
@@ -343,8 +343,8 @@ class SalienceReplayBuffer(ReplayBuffer):
         items = torch.as_tensor(indices).cpu()
         if items.ndim != 1 or items.is_floating_point() or items.dtype == torch.bool:
             raise ValueError(f"indices: got {items.dtype} {tuple(items.shape)}, expected integers [B]")
-        known = self.size() * self.n_envs
-        low, high = (int(end) for end in torch.aminmax(items)) if items.numel() else (0, 0)
+        known, places = self.size() * self.n_envs, items.numpy()
+        low, high = (np.minimum.reduce(places), np.maximum.reduce(places)) if places.size else (0, 0)
         if low < 0 or high >= known:
             raise ValueError(f"indices: got {low} to {high}, expected stored transitions in [0, {known})")
         if self.optimize_memory_usage and self.full and bool((items // self.n_envs == self.pos).any()):

@@ -254,6 +254,48 @@ def test_a_batch_holds_the_expected_number_of_each_kind(
         assert (drawn == items[0]).sum() >= int(n * share * (1 - uniform)) - 1
 
 
+def test_a_mixture_refuses_before_anything_changes() -> None:
+    mixture = PriorityMixture(8, alpha=0.5, epsilon=1e-3, uniform=0.1, salience_share=0.3)
+    with pytest.raises(ValueError, match="without a positive priority"):
+        mixture.draw(4, 0, 1, torch.Generator())
+    mixture.insert(torch.arange(4), torch.ones(4))
+    before = mixture.state_dict()
+    refused: list[tuple[str, list[int], list[float]]] = [
+        ("salience: got a negative number, NaN", [0, 1], [1.0, -1.0]),
+        ("salience: got a negative number, NaN", [0, 1], [float("nan"), 1.0]),
+        ("salience: got a negative number, NaN", [0, 1], [float("inf"), 1.0]),
+        ("salience: got 1 numbers, expected 2", [0, 1], [1.0]),
+        ("index: got 0 to 8, expected integers in", [0, 8], [1.0, 1.0]),
+    ]
+    for message, items, salience in refused:
+        with pytest.raises(ValueError, match=message):
+            mixture.insert(torch.tensor(items), torch.tensor(salience))
+    torch.testing.assert_close(mixture.state_dict(), before, rtol=0, atol=0)
+    mixture.insert(torch.arange(0), torch.zeros(0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_draws_are_those_of_the_three_kinds_one_after_the_other(seed: int) -> None:
+    """From the same random numbers: evenly, by salience and by error, each in strata of its own."""
+    rng = np.random.default_rng(seed)
+    size, n, start, count = 5000, 64, 700, 4000
+    mixture = PriorityMixture(size, alpha=0.6, epsilon=1e-3, uniform=0.1, salience_share=0.3)
+    items = torch.from_numpy((start + np.arange(count)) % size)
+    mixture.insert(items, torch.from_numpy(rng.exponential(size=count)))
+    mixture.update(items, torch.from_numpy(rng.normal(size=count)))
+    drawn, _ = mixture.draw(n, start, count, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    turn = torch.rand(1, generator=generator, dtype=torch.float64).item()
+    evenly, either = int(n * 0.1 + turn), int(n * (0.1 + 0.9 * 0.3) + turn)
+    strata = (torch.rand(evenly, generator=generator, dtype=torch.float64) + torch.arange(evenly)) / evenly
+    expected = [(start + (strata * count).long()) % size]
+    expected += [
+        tree.sample(k, generator=generator)[0]
+        for tree, k in ((mixture.salience_tree, either - evenly), (mixture.error_tree, n - either))
+    ]
+    assert drawn.tolist() == torch.cat(expected).tolist()
+
+
 def test_new_transitions_start_at_the_highest_priority_and_old_ones_go() -> None:
     buffer = make(8, alpha=1.0, uniform=0.0, epsilon=1e-6)
     feed(buffer, 8)

@@ -258,7 +258,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any]) -> None:
 
 
 def copies(tree: SumTree) -> list[SumTree]:
-    loaded = SumTree(tree.capacity)
+    loaded = SumTree(tree.capacity, fanout=tree.fanout)
     loaded.load_state_dict(tree.state_dict())
     return [loaded, pickle.loads(pickle.dumps(tree)), copy.deepcopy(tree)]  # own bytes
 

@@ -7,10 +7,13 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_ed.checks import require_range
 from emotional_ed.replay._sum_tree import SumTree
+
+Array = NDArray[np.float64]
 
 
 @final
@@ -49,10 +52,18 @@ class PriorityMixture:
         self.highest = 1.0  # priority by error so far; what a new item starts with
 
     def insert(self, items: Tensor, salience: Tensor) -> None:
-        """Take in new items with their salience, at the highest priority so far: each is soon drawn."""
+        """Take in new items with their salience, at the highest priority so far: each is soon drawn.
+
+        Raises:
+            ValueError: a salience is negative or not finite, their number is another, or an item is out of
+                range; nothing has changed then.
+        """
+        felt = _checked_salience(salience)
+        if len(felt) != len(items):
+            raise ValueError(f"salience: got {len(felt)} numbers, expected {len(items)}")
         self.error_tree.update(items, self.highest)
-        if self.salience_tree.total > 0.0 or bool(salience.any()):
-            self.set_salience(items, salience)
+        if len(items) and (self.salience_tree.total > 0.0 or felt.any()):
+            self.salience_tree.write(items, self._by_salience(felt))
 
     def remove(self, items: Tensor) -> None:
         """Draw these items no more, other than by the even share."""
@@ -70,7 +81,7 @@ class PriorityMixture:
             raise ValueError(f"td_error: got {len(size)} numbers, expected {len(items)}")
         if len(size) == 0:
             return
-        largest = float(size.max())
+        largest = np.maximum.reduce(size).item()
         if not largest < np.inf:
             raise ValueError(f"td_error: got {largest}, expected finite numbers")
         self.error_tree.update(items, torch.from_numpy((size + self.epsilon) ** self.alpha))
@@ -82,9 +93,10 @@ class PriorityMixture:
         Raises:
             ValueError: a salience is negative or not finite; nothing has changed then.
         """
-        check_salience(salience)
-        felt = salience.detach().to("cpu", torch.float64)
-        self.salience_tree.update(items, torch.where(felt > 0.0, felt**self.alpha, 0.0))
+        self.salience_tree.update(items, self._by_salience(_checked_salience(salience)))
+
+    def _by_salience(self, felt: Array) -> Tensor:
+        return torch.from_numpy(np.where(felt > 0.0, felt**self.alpha, 0.0))
 
     def draw(self, n: int, start: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw `n` of the `count` items that follow `start` in the ring, with replacement.
@@ -94,26 +106,32 @@ class PriorityMixture:
         """
         share = self.salience_share if self.salience_tree.total > 0.0 else 0.0
         felt = (1.0 - self.uniform) * share
-        turn = float(torch.rand(1, generator=generator, dtype=torch.float64))
+        drawn = torch.rand(n + 1, generator=generator, dtype=torch.float64)
+        turn, uniform = drawn[0].item(), drawn[1:]
         evenly = int(n * self.uniform + turn)
         either = min(int(n * (self.uniform + felt) + turn), n)
-        drawn = []
+        items = torch.empty(n, dtype=torch.int64)
         if evenly:
-            u = (torch.rand(evenly, generator=generator, dtype=torch.float64) + torch.arange(evenly)) / evenly
-            drawn.append((start + (u * count).long().clamp(max=count - 1)) % self.error_tree.capacity)
+            items[:evenly] = self._evenly(uniform[:evenly].numpy(), start, count)
         if either > evenly:
-            drawn.append(self.salience_tree.sample(either - evenly, generator=generator)[0])
+            items[evenly:either] = self.salience_tree.find(uniform[evenly:either])
         if n > either:
-            drawn.append(self.error_tree.sample(n - either, generator=generator)[0])
-        items = torch.cat(drawn)
+            items[either:] = self.error_tree.find(uniform[either:])
         return items, self._probability(items, count, share)
+
+    def _evenly(self, uniform: Array, start: int, count: int) -> Tensor:
+        n = len(uniform)
+        share = (uniform + np.arange(float(n))) / n
+        place = np.minimum((share * count).astype(np.int64), count - 1)
+        return torch.from_numpy((start + place) % self.error_tree.capacity)
 
     def _probability(self, items: Tensor, count: int, share: float) -> Tensor:
         uneven = 1.0 - self.uniform
-        probability = self.error_tree.priority(items) * (uneven * (1.0 - share) / self.error_tree.total)
+        probability = self.error_tree.read(items).numpy() * (uneven * (1.0 - share) / self.error_tree.total)
         if share > 0.0:
-            probability += self.salience_tree.priority(items) * (uneven * share / self.salience_tree.total)
-        return probability + self.uniform / count
+            felt = self.salience_tree.read(items).numpy()
+            probability += felt * (uneven * share / self.salience_tree.total)
+        return torch.from_numpy(probability + self.uniform / count)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all that draws depend on, as tensors."""
@@ -138,7 +156,8 @@ class PriorityMixture:
         self.highest = highest
 
 
-def check_salience(salience: Tensor) -> None:
-    """Raise `ValueError` unless all saliences are finite and at least zero."""
-    if not bool((salience.isfinite() & (salience >= 0.0)).all()):
+def _checked_salience(salience: Tensor) -> Array:
+    felt = salience.detach().to("cpu", torch.float64).numpy()
+    if felt.size and not (np.minimum.reduce(felt) >= 0.0 and np.maximum.reduce(felt) < np.inf):
         raise ValueError("salience: got a negative number, NaN or an infinity, expected finite numbers >= 0")
+    return felt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -30,6 +31,7 @@ class NumpyTree:
         self._top = torch.from_numpy(self.levels[-1])
         self._running = self._cumulative[1:]
         self._sums = torch.from_numpy(self._running)
+        self._total = self._below_total = 0.0
         self._stale = True
 
     @staticmethod
@@ -55,19 +57,25 @@ class NumpyTree:
         """Return the sum of all priorities."""
         if self._stale:
             torch.cumsum(self._top, 0, dtype=torch.float64, out=self._sums)
+            self._total = self._cumulative.item(-1)
+            self._below_total = math.nextafter(self._total, 0.0)
             self._stale = False
-        return self._cumulative.item(-1)
+        return self._total
 
     def draw(self, uniform: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
-        """Return items and their probabilities: where the running sum first exceeds a share of the total.
+        """Return items and their probabilities: where the running sum first exceeds a share of the total."""
+        node = self.find(uniform, stratified)
+        return node, torch.from_numpy(self.flat[0].take(node.numpy()).astype(np.float64) / self.total())
+
+    def find(self, uniform: Tensor, stratified: bool) -> Tensor:
+        """Return the items of `draw`.
 
         A target is kept below the sum of its node, so that rounding never leads to a node of sum zero.
         """
         rest: Array = uniform.numpy()
         if stratified:
             rest = (rest + np.arange(float(len(rest)))) / len(rest)
-        total = self.total()
-        rest = np.minimum(rest * total, np.nextafter(total, 0.0))
+        rest = np.minimum(rest * self.total(), self._below_total)
         node: Array = self._running.searchsorted(rest, "right")
         before: Array = self._cumulative.take(node)
         for children in self.levels[-2::-1]:
@@ -78,7 +86,7 @@ class NumpyTree:
             node = (node << self.bits) + child
             if children is not self.levels[0]:
                 before = _before(sums, child)
-        return torch.from_numpy(node), torch.from_numpy(self.flat[0].take(node).astype(np.float64) / total)
+        return torch.from_numpy(node)
 
 
 def _cumulate(rows: Array) -> Array:

@@ -25,7 +25,8 @@ class SumTree:
 
     Args:
         capacity: number of items; all priorities start at zero.
-        fanout: children of one node, a power of two.
+        fanout: children of one node, a power of two; None is 32 where one level of nodes is enough then, up
+            to 131,072 items, and 16 for more.
         device: where the priorities live. The CPU works through NumPy views of the same buffers. Another
             device may add in another order: an index may differ where a draw falls on the border between two
             items, within rounding.
@@ -51,11 +52,13 @@ class SumTree:
         self,
         capacity: int,
         *,
-        fanout: int = 16,
+        fanout: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> None:
         self.capacity = require_int("capacity", capacity, 1, 2**40)
+        if fanout is None:
+            fanout = 32 if capacity <= 32 * _ROW else 16
         self.fanout = require_int("fanout", fanout, 2, 2**16)
         if self.fanout & (self.fanout - 1):
             raise ValueError(f"fanout: got {fanout}, expected a power of two")
@@ -130,6 +133,23 @@ class SumTree:
         if items.numel():
             self._tree.write(items, values)
 
+    def find(self, uniform: Tensor) -> Tensor:
+        """Return the stratified draws [B] of `sample` for numbers [B] float64 in [0, 1), not checked.
+
+        Raises:
+            ValueError: all priorities are zero.
+        """
+        self._refuse_emptiness()
+        return self._tree.find(uniform, True)
+
+    def read(self, index: Tensor) -> Tensor:
+        """Return the priorities [B] of items [B] int64; nothing is checked."""
+        return self._tree.read(index)
+
+    def write(self, index: Tensor, priority: Tensor) -> None:
+        """Set the priorities of items [B >= 1] int64 to [B] of the tree's dtype; nothing is checked."""
+        self._tree.write(index, priority)
+
     def sample(
         self,
         n: int,
@@ -154,8 +174,7 @@ class SumTree:
             ValueError: all priorities are zero, or an argument is out of range.
         """
         n = require_int("n", n, 1)
-        if self._tree.total() <= 0.0:
-            raise ValueError("sample: got a tree without a positive priority, expected at least one")
+        self._refuse_emptiness()
         return self._tree.draw(self._uniform(n, uniform, generator), stratified)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -179,6 +198,10 @@ class SumTree:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle through the priorities, so that a copy's views are of its own buffers."""
         return _rebuilt, (self.capacity, self.fanout, self.device, self.dtype, self.state_dict())
+
+    def _refuse_emptiness(self) -> None:
+        if self._tree.total() <= 0.0:
+            raise ValueError("sample: got a tree without a positive priority, expected at least one")
 
     def _uniform(self, n: int, uniform: Tensor | None, generator: torch.Generator | None) -> Tensor:
         if (uniform is None) == (generator is None):

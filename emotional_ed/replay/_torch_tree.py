@@ -59,7 +59,12 @@ class TorchTree:
         return self._cumulative
 
     def draw(self, uniform: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
-        """Return items and their probabilities: where the running sum first exceeds a share of the total.
+        """Return items and their probabilities: where the running sum first exceeds a share of the total."""
+        node = self.find(uniform, stratified)
+        return node, self.read(node).double() / self._running()[-1]
+
+    def find(self, uniform: Tensor, stratified: bool) -> Tensor:
+        """Return the items of `draw`.
 
         A target is kept below the sum of its node, so that rounding never leads to a node of sum zero.
         """
@@ -77,7 +82,7 @@ class TorchTree:
             child = torch.searchsorted(sums, rest[:, None], right=True)
             rest = rest - (sums.gather(1, (child - 1).clamp(min=0)) * (child > 0))[:, 0]
             node = (node << self.bits) + child[:, 0]
-        return node, self.read(node).double() / total
+        return node
 
 
 def _cumulate(rows: Tensor) -> Tensor:
