@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -82,6 +83,6 @@ def prioritise(
         refuse: called before a priority could become NaN; it raises.
     """
     if isinstance(buffer, SalienceReplayBuffer) and batch.indices is not None and buffer.td_error is None:
-        if not bool(loss.isfinite()):
+        if not math.isfinite(loss.item()):
             refuse()
         buffer.update_priorities(batch.indices, error)

@@ -13,7 +13,12 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
+
 Observations = Tensor | dict[str, Tensor]
+
+_COPYING = (ReplayBuffer, SalienceReplayBuffer)
+"""Classes of buffers that keep nothing of what they are given, but copies."""
 
 
 class Minibatch(NamedTuple):
@@ -57,7 +62,9 @@ def store(
 ) -> None:
     """Add one step of every environment, as `buffer.add` does."""
     if not is_plain(buffer) or isinstance(buffer.observation_space, spaces.Discrete):
-        buffer.add(observation, deepcopy(next_observation), action, reward, done, infos)
+        copies = type(buffer) in _COPYING
+        given = next_observation if copies else deepcopy(next_observation)
+        buffer.add(observation, given, action, reward, done, infos)
         return
     at = buffer.pos
     buffer.observations[at] = observation
