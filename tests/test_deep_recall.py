@@ -340,7 +340,7 @@ def test_a_network_counts_surprise_per_step() -> None:
 
 
 def test_environments_share_what_one_of_them_has_begun() -> None:
-    model = turner(envs=3).learn(30)
+    model = turner(envs=3, patience=0).learn(30)
     recall, feelings = model.affect.recall, model._feelings
     assert recall is not None
     assert feelings is not None
@@ -375,7 +375,7 @@ def test_a_new_head_needs_more_evidence_than_a_new_memory_of_a_population() -> N
 
 
 def test_a_memory_that_begins_while_learning_is_blank_and_what_it_lived_is_forgotten() -> None:
-    model = turner(learning_starts=10**6).learn(30)
+    model = turner(learning_starts=10**6, patience=0).learn(30)
     recall, heads, record = model.affect.recall, model._heads, model._lessons.record
     assert recall is not None
     assert heads is not None

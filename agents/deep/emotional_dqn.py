@@ -17,7 +17,7 @@ from emotional_ed.agents.deep.lessons import Lessons
 from emotional_ed.agents.deep.model_file import Parts
 from emotional_ed.agents.deep.value_learning import ValueLearning
 from emotional_ed.agents.deep.value_network import ValueNetwork
-from emotional_ed.checks import require_bool, require_choice, require_range
+from emotional_ed.checks import require_bool, require_choice, require_int, require_range
 
 
 class EmotionalDQN(GreedyAgent, DQN):
@@ -53,6 +53,9 @@ class EmotionalDQN(GreedyAgent, DQN):
             than this share of their length, >= 0.
         reluctance: how many times more evidence a new head needs than an old one, beyond the reluctance of
             `RecallConfig`, in [0, 1e6]: some of a network's surprise is its own learning.
+        patience: episodes that a head which was taken up has before it is doubted, in [0, 1e6]; then known
+            heads are tried before a new one is begun (see `Trial`). 0 never tries one, and compares heads by
+            the mean of their surprise alone.
         sleep: how long to sleep between episodes; None never does. It needs a `SalienceReplayBuffer`.
         compiled: whether affect is compiled by `torch.compile` for steps in which no episode ends: some
             seconds at the beginning, and a C++ compiler, for less time a step. Numbers are those of the agent
@@ -84,6 +87,7 @@ class EmotionalDQN(GreedyAgent, DQN):
         fear_on: str = "action",
         stillness: float = 1e-3,
         reluctance: float = 2.0,
+        patience: int = 20,
         sleep: DeepSleepConfig | None = None,
         compiled: bool = False,
         _init_setup_model: bool = True,
@@ -92,6 +96,7 @@ class EmotionalDQN(GreedyAgent, DQN):
         self.double = bool(double)
         self.fear_on = require_choice("fear_on", fear_on, ("action", "target"))
         self.reluctance = require_range("reluctance", reluctance, 0, 1e6)
+        self.patience = require_int("patience", patience, 0, 10**6)
         if sleep is not None and not isinstance(sleep, DeepSleepConfig):
             raise ValueError(f"sleep: got {sleep!r}, expected a DeepSleepConfig or None")
         self.sleep = sleep
@@ -136,8 +141,10 @@ class EmotionalDQN(GreedyAgent, DQN):
         )
 
     def _make_feelings(self) -> Feelings:
-        own = {"double": self.double, "heads": self._heads, "reluctance": self.reluctance}
-        return self._feelings_for(self.affect_config, self.fear_on, **own)
+        own = {"reluctance": self.reluctance, "patience": self.patience}
+        return self._feelings_for(
+            self.affect_config, self.fear_on, double=self.double, heads=self._heads, **own
+        )
 
     def dump_logs(self) -> None:
         """Write the log, with what the last step was to every level and how long the agent slept."""
@@ -179,7 +186,7 @@ class EmotionalDQN(GreedyAgent, DQN):
         for title, one in (("heads", self._heads), ("slow", slow)):
             if one is not None:
                 tensors |= {f"{title}/{name}": tensor for name, tensor in one.tensors().items()}
-        return super()._saved_parts().more(("double", "reluctance", "sleep"), tensors=tensors)
+        return super()._saved_parts().more(("double", "reluctance", "patience", "sleep"), tensors=tensors)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_heads", "_lessons"]

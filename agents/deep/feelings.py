@@ -116,6 +116,7 @@ class Feelings:
         double: whether the online network chooses the next action of a target.
         heads: value heads, if the affect needs them: one a slot of recall.
         reluctance: added to that of `RecallConfig`, in [0, 1e6].
+        patience: of recall, see `RecallConfig`.
         compiled: whether steps in which no episode ends are compiled, at the first of them.
 
     Raises:
@@ -137,6 +138,7 @@ class Feelings:
         double: bool = False,
         heads: Heads | None = None,
         reluctance: float = 0.0,
+        patience: int = 0,
         compiled: bool = False,
     ) -> None:
         check_affect(affect, heads=heads is not None)
@@ -147,7 +149,7 @@ class Feelings:
         recall = affect.recall
         if recall is not None:  # some of a network's surprise is its own learning, and adds up with steps
             reluctance = min(recall.reluctance + reluctance, 1e6)
-            recall = dataclasses.replace(recall, reluctance=reluctance, per_step=True)
+            recall = dataclasses.replace(recall, reluctance=reluctance, per_step=True, patience=patience)
             affect = dataclasses.replace(affect, recall=recall)
         self.system = AffectSystem(
             affect, environments, actions=actions, keys=online.features_dim + 1, device=device

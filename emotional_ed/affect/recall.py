@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from emotional_ed.affect.channel import Channel, ChannelConfig
+from emotional_ed.affect.members import Members
+from emotional_ed.affect.trial import Trial, Verdict
 from emotional_ed.checks import require_bool, require_choice, require_int, require_range
 from emotional_ed.nested import Clock, Signals
 
@@ -46,6 +48,9 @@ class RecallConfig(ChannelConfig):
     per_step: bool = False
     """Whether an episode's surprise is its mean over the steps, not their sum. Then it does not tell how much
     returns scatter, and hope takes their scatter in ignorance."""
+    patience: int = 0
+    """Episodes that a memory which was taken up has before it is doubted, in [0, 1e6]. Above 0, with
+    `per_step` only, known memories are tried before a new one is begun, see `Trial`."""
 
     def __post_init__(self) -> None:
         require_int("RecallConfig.slots", self.slots, 1, 1000)
@@ -59,6 +64,11 @@ class RecallConfig(ChannelConfig):
         require_int("RecallConfig.infancy", self.infancy, 1, 10**6)
         require_range("RecallConfig.hope", self.hope, 0)
         require_bool("RecallConfig.per_step", self.per_step)
+        require_int("RecallConfig.patience", self.patience, 0, 10**6)
+        if self.patience and not self.per_step:
+            raise ValueError(
+                f"RecallConfig.patience: got {self.patience} without per_step, expected 0, or per_step=True"
+            )
 
 
 class _Numbers(NamedTuple):
@@ -72,43 +82,13 @@ class _Numbers(NamedTuple):
     infancy: Tensor
     hope: Tensor
     per_step: Tensor
+    patience: Tensor
     reluctance: Tensor
     """1 + reluctance."""
     several: Tensor
     """1 where there is room for several memories."""
     chance: Tensor
     """1 where chance is the cue."""
-
-
-@final
-class _Members:
-    """The members whose episode has ended: their rows are taken out, judged, and put back.
-
-    In a large population episodes end at almost every step, but few of them.
-    """
-
-    def __init__(self, due: Tensor | None) -> None:
-        rows = None if due is None else due.nonzero().squeeze(-1)
-        self.nobody = rows is not None and not len(rows)
-        self._rows = rows if due is None or rows is None or len(rows) < len(due) else None  # None: all
-
-    def of(self, whole: Tensor, axis: int = 0) -> Tensor:
-        """Return their part of `whole`."""
-        return whole if self._rows is None else whole.index_select(axis, self._rows)
-
-    def put(self, whole: Tensor, part: Tensor) -> None:
-        """Write their part into `whole` [P, ...]."""
-        if self._rows is None:
-            whole.copy_(part)
-        else:
-            whole.index_copy_(0, self._rows, part)
-
-    def clear(self, whole: Tensor) -> None:
-        """Set their part of `whole` [P, ...] to 0."""
-        if self._rows is None:
-            whole.zero_()
-        else:
-            whole.index_fill_(0, self._rows, 0)
 
 
 @final
@@ -173,6 +153,7 @@ class Recall(Channel):
     infancy: Tensor
     hope: Tensor
     per_step: Tensor
+    patience: Tensor
 
     name = "recall"
     Config = RecallConfig
@@ -199,6 +180,8 @@ class Recall(Channel):
         self.register_buffer("ignorance", torch.zeros(population, 2))
         self.register_buffer("doubt", torch.zeros(population, 2))
         self.remember("scale", "outcome", "episodes", "displeasure", "steps", "scatter")
+        tries = any(config.patience for config in configs)
+        self.trial = Trial(population, room) if tries else None
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
         self.register_buffer("allowed", torch.arange(room) < number[:, None], persistent=False)
         self.register_buffer("index", torch.arange(room + 1), persistent=False)
@@ -234,6 +217,8 @@ class Recall(Channel):
         blank = reward.expand(-1, self.room + 1 - known.shape[-1])  # expects nothing: it feels the reward
         felt = torch.cat([known, blank], dim=-1)  # [P, S + 1]
         self.total.add_(felt if active is None else felt * active[:, None])
+        if self.trial is not None:
+            self.trial.observe(felt, self.slot, self.floor * self.outcome, self.limit, active)
         self.steps.add_(1 if active is None else active.to(felt.dtype))
         self.fresh.zero_()
         signals["displeasure"] = self.displeasure * self.present
@@ -241,7 +226,7 @@ class Recall(Channel):
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Judge the episode, and recall another memory, or begin a new one, if that explains it better."""
-        who = _Members(due)
+        who = Members(due)
         if who.nobody:
             return
         numbers = _Numbers(*who.of(self.numbers, 1).unbind(0))
@@ -256,6 +241,10 @@ class Recall(Channel):
         own = cost.gather(-1, present)
         pleased = (z.gather(-1, present) >= 0) & self.is_blank
         cost = torch.where(pleased, torch.maximum(cost, own), cost)
+        verdict: Verdict | None = None
+        if self.trial is not None:
+            verdict = self.trial.judge(who, numbers, present, cost)
+            cost = verdict.cost
         known = who.of(self.used) & who.of(self.allowed)
         possible = torch.nn.functional.pad(known, (0, 1), value=True)  # a blank one always is
         score = torch.where(possible, who.of(self.posterior) - cost, _NEVER)
@@ -263,14 +252,22 @@ class Recall(Channel):
         best = score[:, : self.room].amax(-1)
         doubts = score[:, -1] - best > -behind[:, -1]
         hopeful = self._hope(who, numbers, slot, total[:, -1], doubts)
+        if verdict is not None:
+            hopeful = hopeful & ~verdict.patient
+            verdict = verdict._replace(doubted=score[:, -1] >= best)
         score[:, -1] = torch.where(hopeful, score[:, -1], torch.minimum(score[:, -1], best))
         score = score - score.amax(-1, keepdim=True)
         posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
+        if self.trial is not None and verdict is not None:
+            posterior = self.trial.propose(who, numbers, verdict, present, known, posterior, behind)
+        before = slot.clone()  # of one member alone `slot` is the buffer itself
         self._switch(who, numbers, slot, posterior, behind)
+        if self.trial is not None:
+            self.trial.settle(who, who.of(self.slot) != before)
         who.clear(self.total)
         who.clear(self.steps)
 
-    def _standardise(self, who: _Members, numbers: _Numbers, total: Tensor, own: Tensor) -> Tensor:
+    def _standardise(self, who: Members, numbers: _Numbers, total: Tensor, own: Tensor) -> Tensor:
         scale, usual, episodes = who.of(self.scale), who.of(self.outcome), who.of(self.episodes)
         own, outcome = own.abs(), total[:, -1].abs()
         unit = torch.maximum(scale, numbers.floor * usual)
@@ -283,9 +280,7 @@ class Recall(Channel):
         who.put(self.episodes, number)
         return total / unit.clamp_min(_TINY).unsqueeze(-1)
 
-    def _hope(
-        self, who: _Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor
-    ) -> Tensor:
+    def _hope(self, who: Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor) -> Tensor:
         """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool."""
         present = self.index[: self.room] == slot.unsqueeze(-1)
         lived = who.of(self.lived)
@@ -316,7 +311,7 @@ class Recall(Channel):
         return torch.cat([behind.expand(-1, self.room), blank], dim=-1)
 
     def _switch(
-        self, who: _Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, behind: Tensor
+        self, who: Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, behind: Tensor
     ) -> None:
         best = posterior.amax(-1, keepdim=True)
         stay = (posterior.gather(-1, slot.unsqueeze(-1)) >= best).squeeze(-1)
@@ -325,6 +320,9 @@ class Recall(Channel):
         if not self.all_several:
             stay = stay | (numbers.several == 0)
         if not bool(stay.all()):  # somebody goes on to another memory, which is rare
+            if self.trial is not None:  # whatever is taken up is not in doubt
+                left = (~stay & (numbers.patience > 0)).unsqueeze(-1) & self.is_blank
+                posterior = torch.where(left & (posterior < best), -behind, posterior)
             slot, posterior = self._go(who, slot, posterior, best, stay, behind)
         here = self.index == slot.unsqueeze(-1)  # [n, S + 1]
         nearness = (1 + posterior / behind).masked_fill_(here, 0).amax(-1).clamp_min_(0)
@@ -333,7 +331,7 @@ class Recall(Channel):
         who.put(self.age, (who.of(self.age) + 1).masked_fill_(here[:, : self.room], 0))
 
     def _go(
-        self, who: _Members, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor
+        self, who: Members, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Take up the best memory where the present one is not; return the slots and the posterior left."""
         first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [n], room stands for blank
@@ -349,7 +347,7 @@ class Recall(Channel):
         return slot, torch.where(blank[:, None], begun, posterior)
 
     def _by_chance(
-        self, who: _Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor
+        self, who: Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Go on to the next memory now and then, whatever happened: the control.
 
@@ -364,7 +362,7 @@ class Recall(Channel):
         best = torch.where(by_chance[:, None], torch.zeros_like(best), best)
         return posterior, best, torch.where(by_chance, lot >= 1 / numbers.threshold, stay)
 
-    def _free(self, who: _Members) -> Tensor:
+    def _free(self, who: Members) -> Tensor:
         """Return the slot that a new memory takes: an unused one, or the one unused for longest."""
         waiting = torch.where(who.of(self.used), who.of(self.age), 2**40)
         waiting = torch.where(who.of(self.allowed), waiting, -1)
@@ -379,6 +377,8 @@ class Recall(Channel):
         """Drop what the running episode has added up."""
         self.total.zero_()
         self.steps.zero_()
+        if self.trial is not None:
+            self.trial.cut_episode()
 
 
 def _mean(summed: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ _ANGER = {
     "affect.anger.step_size": Range(0.01, 0.3),
     "affect.anger.helplessness": Range(1e-4, 3e-3),
 }
-_RECALL = {"affect.recall.threshold": Range(0.5, 8.0)}
+_RECALL = {"affect.recall.threshold": Range(2.0, 30.0)}
 
 
 def deep_arms(task: DeepTask) -> dict[str, DeepArm]:
