@@ -98,15 +98,15 @@ class Trial(QuickModule):
             the smallest size that counts; limit: [P], sizes beyond which a surprise is clipped; active: [P]
             bool, who made a step, None for all.
         """
-        own = felt.gather(-1, slot.unsqueeze(-1)).squeeze(-1).abs()
+        own = felt.gather(-1, slot.unsqueeze(-1)).squeeze(-1).abs_()
         bounded = torch.where(self.size > 0, torch.minimum(own, limit * self.size), own)
-        one = torch.ones_like(own) if active is None else active.to(own.dtype)
-        self.count.add_(one)
-        rate = one * self.count.clamp_min(1).reciprocal().clamp_min(_RATE)
-        self.size.add_(rate * (bounded - self.size))
-        sigma = torch.maximum(self.size, least).clamp_min(_SMALLEST).unsqueeze(-1)
-        fit = (felt / sigma).clamp(-_LARGEST, _LARGEST).square().log1p()
-        self.fit.add_(fit * (_TEMPER * one.unsqueeze(-1)))
+        self.count.add_(1 if active is None else active)
+        rate = self.count.clamp_min(1).reciprocal_().clamp_min_(_RATE)
+        change = (bounded - self.size).mul_(rate)
+        self.size.add_(change if active is None else change * active)
+        sigma = torch.maximum(self.size, least).clamp_min_(_SMALLEST).unsqueeze(-1)
+        fit = (felt / sigma).clamp_(-_LARGEST, _LARGEST).square_().log1p_().mul_(_TEMPER)
+        self.fit.add_(fit if active is None else fit * active.unsqueeze(-1))
 
     def judge(self, who: Members, numbers: _Numbers, present: Tensor, cost: Tensor) -> Verdict:
         """Return what an episode says; members without patience keep their costs.
