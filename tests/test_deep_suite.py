@@ -578,3 +578,31 @@ def test_bad_input_of_the_study(
     assert no_harm.main([*arguments, "--out", str(out), "--quiet"]) == 2
     assert capsys.readouterr().err.startswith(f"no-harm: {message}")
     assert not out.exists()
+
+
+EVIDENCE = Path(__file__).parents[1] / "docs/evidence/recurring-cartpole.csv"
+
+
+def test_a_gain_needs_an_interval_without_zero() -> None:
+    """The first contest on the pole: intrinsic fear is behind with p = .045, and an interval from -2.2."""
+    rows = list(csv.DictReader(EVIDENCE.read_text().splitlines()))
+    numbers = ("score", "late", "catastrophes", "seconds")
+    entries = [
+        DeepEntry(
+            arm,
+            "own" if arm == "level-2" else "rival",
+            {},
+            0.0,
+            [
+                DeepLife(episodes=int(row["episodes"]), **{name: float(row[name]) for name in numbers})
+                for row in rows
+                if row["arm"] == arm
+            ],
+            [],
+        )
+        for arm in dict.fromkeys(row["arm"] for row in rows)
+    ]
+    spec = DeepSuiteSpec(task="recurring-cartpole", budget=DeepBudget(report=10))
+    table = " ".join(deep_table(spec, entries).split())
+    assert "0.0449" in table
+    assert "is not told apart from intrinsic-fear." in table

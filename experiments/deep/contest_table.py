@@ -13,7 +13,7 @@ from emotional_ed.analysis import estimate, probability_of_improvement
 from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.deep.arms import PLAIN
 from emotional_ed.experiments.deep.plan import DeepEntry, DeepSuiteSpec
-from emotional_ed.experiments.verdicts import SIGNIFICANT, Difference, differences
+from emotional_ed.experiments.verdicts import Difference, differences
 
 COLUMNS = ("task", "arm", "seed", "score", "late", "catastrophes", "episodes", "seconds")
 """Columns of `scores.csv`, a row an arm and reported seed; see `DeepLife` for the last five."""
@@ -62,16 +62,10 @@ def _gaps(entries: Sequence[DeepEntry], own: DeepEntry) -> dict[str, Difference]
 
 def _verdict(entries: Sequence[DeepEntry], own: DeepEntry, gaps: Mapping[str, Difference]) -> str:
     """Say in a sentence which rivals the full agent beats, and which it loses to."""
-    won: list[str] = []
-    lost: list[str] = []
-    open_: list[str] = []
-    for one in entries:
-        if one.role == "rival":
-            ahead = float(own.of("score").mean() - one.of("score").mean())
-            group = open_ if gaps[one.arm].p >= SIGNIFICANT else won if ahead > 0 else lost
-            group.append(one.arm)
-    told = [f"{verb} {', '.join(names)}" for verb, names in
-            (("wins over", won), ("loses to", lost), ("is not told apart from", open_)) if names]  # fmt: skip
+    rivals = [one.arm for one in entries if one.role == "rival"]
+    said = {-1: "wins over", 1: "loses to", 0: "is not told apart from"}
+    groups = {verb: [name for name in rivals if gaps[name].sign == sign] for sign, verb in said.items()}
+    told = [f"{verb} {', '.join(names)}" for verb, names in groups.items() if names]
     return f"Against the rivals {own.arm!r} {'; '.join(told)}."
 
 
