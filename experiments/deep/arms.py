@@ -42,7 +42,18 @@ def deep_arms(task: DeepTask) -> dict[str, DeepArm]:
     told = task.bad_reward is not None or task.falls
     emotions = _ANGER if task.blocks else _FEAR
     persisting = _persisting() if task.blocks else {}
-    return {**_own(emotions), **_controls(emotions), **_rivals(told), **persisting}
+    own = {**_own(emotions), **_controls(emotions)}
+    return {**{name: _replaying(arm, task) for name, arm in own.items()}, **_rivals(told), **persisting}
+
+
+def _replaying(arm: DeepArm, task: DeepTask) -> DeepArm:
+    """Let an arm with recall replay all its life, where the others search how much of it to replay.
+
+    Replay of the last steps alone teaches the head in use, and lets the features move away from the others.
+    """
+    if "buffer_size" not in task.search or arm.affect.recall is None:
+        return arm
+    return dataclasses.replace(arm, fixed={**arm.fixed, "buffer_size": float(task.steps)})
 
 
 def _own(emotions: Mapping[str, Range]) -> dict[str, DeepArm]:
