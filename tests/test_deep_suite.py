@@ -606,3 +606,17 @@ def test_a_gain_needs_an_interval_without_zero() -> None:
     table = " ".join(deep_table(spec, entries).split())
     assert "0.0449" in table
     assert "is not told apart from intrinsic-fear." in table
+
+
+def test_arms_with_recall_replay_all_their_life_where_replay_is_searched() -> None:
+    task = DEEP_TASKS["recurring-cartpole"]
+    arms = deep_arms(task)
+    for name, arm in arms.items():
+        drawn = arm.draw(4, seed=0, also=task.search)
+        sizes = {one["buffer_size"] for one in drawn}
+        recalls = name in ("level-2", "level-2-salient", "level-2-shuffled", "level-2-by-chance")
+        assert (sizes == {32_000.0}) == recalls, name
+        assert [one["learning_rate"] for one in drawn] == [
+            one["learning_rate"] for one in arms["dqn"].draw(4, seed=0, also=task.search)
+        ]
+    assert all("buffer_size" not in arm.fixed for arm in deep_arms(DEEP_TASKS["lava-field"]).values())
