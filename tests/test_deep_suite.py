@@ -616,7 +616,7 @@ def test_arms_with_recall_replay_all_their_life_where_replay_is_searched() -> No
         sizes = {one["buffer_size"] for one in drawn}
         recalls = name in ("level-2", "level-2-salient", "level-2-shuffled", "level-2-by-chance")
         assert (sizes == {32_000.0}) == recalls, name
-        assert [one["learning_rate"] for one in drawn] == [
-            one["learning_rate"] for one in arms["dqn"].draw(4, seed=0, also=task.search)
-        ]
+        rates = [one["exploration_final_eps"] for one in drawn]  # the rest is searched as for all
+        plain = arms["dqn"].draw(4, seed=0, also=task.search)
+        assert rates == [one["exploration_final_eps"] for one in plain]
     assert all("buffer_size" not in arm.fixed for arm in deep_arms(DEEP_TASKS["lava-field"]).values())
