@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import gymnasium as gym
@@ -133,6 +134,22 @@ def test_nothing_changes_that_a_program_does_not_look_at(name: str, monkeypatch:
     given = traced(monkeypatch)
     AGENTS[name](compiled=True).learn(120).learn(40).learn(40, reset_num_timesteps=False)
     assert len(given) == len(looking) >= 1
+
+
+def test_a_program_sets_no_attribute_that_nobody_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module looks up for itself it keeps; a program that found it would keep it in every step."""
+    traced(monkeypatch)
+    set_by: list[bool] = []
+
+    def look(code: CodeType, new_code: CodeType) -> None:
+        set_by.append("object_setattr_ignore_descriptor" in new_code.co_names)
+
+    handle = torch._dynamo.convert_frame.register_bytecode_hook(look)
+    try:
+        dqn(LEVEL2, compiled=True).learn(30)
+    finally:
+        handle.remove()
+    assert set_by == [False]
 
 
 def test_agents_of_one_process_have_programs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

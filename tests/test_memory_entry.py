@@ -122,3 +122,15 @@ def test_what_replaces_a_buffer_or_a_part_is_found() -> None:
     assert not hasattr(box, "x")
     with pytest.raises(AttributeError, match="no attribute 'y'"):
         _ = box.y
+
+
+def test_looking_up_keeps_every_answer_and_what_replaces_one_is_found() -> None:
+    box, inner, hidden = Box(), Box(), Box()
+    box.inner, box.others = inner, torch.nn.ModuleList([hidden])
+    box.look_up()
+    for one in (box, inner, hidden):
+        assert {"x", "part"} <= set(vars(one))
+        assert one.x is one._buffers["x"]
+    hidden.x = torch.ones(2)
+    assert hidden.x.tolist() == [1, 1]
+    assert box.state_dict()["others.0.x"].tolist() == [1, 1]

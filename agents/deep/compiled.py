@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import torch
 
 from emotional_ed.agents.deep.errors import CompileError
+from emotional_ed.memory import QuickModule
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
+def compiled_step(step: Callable[[Step], Result], *parts: QuickModule) -> Callable[[Step], Result]:
     """Return `step`, to be compiled by `torch.compile` when it is called for the first time.
 
     A step of affect is some 150 operations on tensors of a few numbers; one by one each takes longer to call
@@ -25,6 +26,7 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
     Args:
         step: a method, whose owner changes in nothing but the numbers in its tensors; its second argument,
             named `step`, may change in everything.
+        *parts: modules that the step works with.
 
     Raises:
         CompileError: while stepping, there is no compiler for C++, or it fails.
@@ -34,6 +36,8 @@ def compiled_step(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
     def run(given: Step) -> Result:
         nonlocal program
         if program is None:
+            for part in parts:
+                part.look_up()  # else the program would, and keep anew in every call what it found
             program = _program(_alone(step))
         try:
             return program(given)

@@ -167,7 +167,7 @@ class Feelings:
         self._range = torch.arange(actions, device=device)
         self._exact = is_exact(online.network.observation_space)
         self._seen: _Seen | None = None
-        self._quietly = compiled_step(self._take_in_quietly) if compiled else None
+        self._quietly = compiled_step(self._take_in_quietly, self.system, self.keys) if compiled else None
 
     def forget_features(self) -> None:
         """The network or the observation has changed: features must be computed anew."""

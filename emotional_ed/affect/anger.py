@@ -181,8 +181,9 @@ class Anger(Channel):
 
     def update(self, signals: Signals, due: Tensor | None) -> None:
         """Notice a block or a breakthrough, learn from it, and decide whether to push again."""
-        push, self._push = self._push, None
+        push = self._push
         if push is not None:
+            self._push = None
             self._update_weighed(signals, push, due)
             return
         if due is None and self._is_quiet(signals["moved"]):

@@ -21,6 +21,13 @@ class QuickModule(nn.Module):
             self.__dict__[name] = value
         return value
 
+    def look_up(self) -> None:
+        """Ask once for every buffer and part, and for those of its parts, so that all answers are kept."""
+        for part in self.modules():
+            if isinstance(part, QuickModule):
+                for name in (*part._buffers, *part._modules):
+                    getattr(part, name)
+
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
         held = name in own.get("_buffers", ()) or name in own.get("_modules", ())
