@@ -48,17 +48,18 @@ def choose(
     rows = np.arange(len(scores))
     action = scores.argmax(1)
     best = scores[rows, action]
-    random = np.full(len(scores), uniform < epsilon)
-    if drive.exploration is not None:
+    if drive.exploration is None:
+        random = np.full(len(scores), uniform < epsilon)
+    else:
         random = uniform < epsilon * drive.exploration.numpy(force=True).astype(np.float64)
-    if random.any():
+    if np.count_nonzero(random):
         drawn = draw()
         if drive.avoidance is not None:
             drawn = _avoid(drawn, drive.avoidance.numpy(force=True), second().numpy(force=True))
         action = np.where(random, drawn, action)
     if drive.persist is not None and drive.action is not None:
         persist = drive.persist.numpy(force=True)
-        if persist.any():
+        if np.count_nonzero(persist):
             action = np.where(persist, drive.action.numpy(force=True), action)
     greedy = scores[rows, action] >= best
     return torch.from_numpy(action).to(values.device), torch.from_numpy(greedy).to(values.device)

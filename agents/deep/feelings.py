@@ -388,5 +388,8 @@ def share_memories(recall: Recall) -> None:
 
 def flags(infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
     """Return which environments terminated and which were truncated, [P] bool each."""
+    if not np.count_nonzero(dones):
+        none = torch.from_numpy(dones)
+        return none, none
     truncated = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos]) & dones
     return torch.from_numpy(dones & ~truncated), torch.from_numpy(truncated)

@@ -28,7 +28,8 @@ class Following:
     def __init__(
         self, online: nn.Module, target: nn.Module, optimizer: Callable[[], torch.optim.Optimizer]
     ) -> None:
-        self._online, self._target, self._optimizer = list(online.parameters()), target, optimizer
+        self._online, self._target = list(online.parameters()), list(target.parameters())
+        self._optimizer = optimizer
         self._vector: Tensor | None = None
 
     @torch.no_grad()
@@ -36,13 +37,15 @@ class Following:
         """Take over the share `tau`."""
         optimizer: Any = self._optimizer()
         if not isinstance(optimizer, FlatAdam) or not self._is_all(optimizer):
-            polyak_update(self._online, self._target.parameters(), tau)
+            polyak_update(self._online, self._target, tau)
             return
         optimizer.flatten()
-        parameters = list(self._target.parameters())
-        if self._vector is None or self._vector.data_ptr() != parameters[0].data_ptr():
-            self._vector = flatten_parameters(parameters)
-        self._vector.mul_(1 - tau).add_(optimizer.values, alpha=tau)
+        if self._vector is None or self._vector.data_ptr() != self._target[0].data_ptr():
+            self._vector = flatten_parameters(self._target)
+        if tau == 1:  # one pass instead of two
+            self._vector.copy_(optimizer.values)
+        else:
+            self._vector.mul_(1 - tau).add_(optimizer.values, alpha=tau)
 
     def _is_all(self, optimizer: FlatAdam) -> bool:
         """Return whether the optimizer holds all parameters, in their order; shared features it does not."""

@@ -70,7 +70,7 @@ class Heads(nn.Module):
 
     def learning(self) -> list[nn.Parameter]:
         """Return the other heads that are in use."""
-        return list(self.more)[: self.in_use - 1]
+        return [self.more[index] for index in range(self.in_use - 1)]
 
     # ------------------------------------------------------------------ reading
 
@@ -132,8 +132,8 @@ class Heads(nn.Module):
     @torch.no_grad()
     def update_target(self, tau: float) -> None:
         """Move the other heads of the target toward those that learn, by the share `tau`."""
-        for old, new in zip(self.target_more, self.learning(), strict=False):
-            old.mul_(1 - tau).add_(new.data, alpha=tau)
+        for index in range(self.in_use - 1):
+            self.target_more[index].mul_(1 - tau).add_(self.more[index].data, alpha=tau)
 
     def matrix(self, slot: int) -> Tensor:
         """Return a head as it is, [A, K + 1]."""

@@ -54,7 +54,8 @@ class FeatureKeys(QuickModule):
         """Return the keys [n, K + 1] of hidden features [n, K]."""
         unusual = features.detach() - self.mean
         length = torch.linalg.vector_norm(unusual, dim=-1, keepdim=True).clamp_min_(_SMALLEST)
-        return torch.cat([unusual.mul_(_UNUSUAL / length), torch.full_like(length, _BIAS)], dim=-1)
+        bias = torch.full_like(length, _BIAS)
+        return torch.cat([unusual.mul_(length.reciprocal_().mul_(_UNUSUAL)), bias], dim=-1)
 
     def take_in(self, features: Tensor) -> None:
         """Learn what is usual, from the hidden features [P, K] of a step of every environment."""

@@ -138,6 +138,6 @@ def mark_salience(buffer: ReplayBuffer | None, affect: AffectSystem, infos: list
     """
     if isinstance(buffer, SalienceReplayBuffer):
         salience = affect.signals.get("salience")
-        felt = affect.signals["surprise"].abs() if salience is None else salience
-        for info, one in zip(infos, felt.tolist(), strict=True):
-            info.setdefault("salience", one)
+        felt = (affect.signals["surprise"] if salience is None else salience).tolist()
+        for info, one in zip(infos, felt, strict=True):
+            info.setdefault("salience", abs(one))

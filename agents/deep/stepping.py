@@ -57,7 +57,7 @@ def final_observations(
         infos: of the step, with `terminal_observation` where done.
         recover: applied to a terminal observation, to undo a normalization; None leaves it as it is.
     """
-    if not dones.any():
+    if not np.count_nonzero(dones):
         return observations
     reached = deepcopy(observations)
     for index in np.flatnonzero(dones):
