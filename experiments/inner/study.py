@@ -18,6 +18,7 @@ from emotional_ed.analysis.panels import draw_panels
 from emotional_ed.checks import require_int
 from emotional_ed.experiments.arms import require_known
 from emotional_ed.experiments.inner.anger import anger
+from emotional_ed.experiments.inner.deep_recall import deep_recall
 from emotional_ed.experiments.inner.fear import fear
 from emotional_ed.experiments.inner.grief import grief
 from emotional_ed.experiments.inner.others import others
@@ -36,6 +37,7 @@ SCENES: Mapping[str, Callable[[Scope], Scene]] = MappingProxyType(
         "fear": fear,
         "anger": anger,
         "recall": recall,
+        "deep-recall": deep_recall,
         "grief": grief,
         "sleep": sleep,
         "weights": weights,
@@ -44,7 +46,8 @@ SCENES: Mapping[str, Callable[[Scope], Scene]] = MappingProxyType(
 )
 """Name -> what makes the picture and its numbers."""
 _ABOUT = """\
-Each picture is made of {members} members with the seeds {first} to {last}: lines are means over members,
+Each picture is made of {members} members with the seeds {first} to {last} (that of deep agents, which take
+longer, of eight at most): lines are means over members,
 first over the events of each, with a bootstrap 95 % interval over members; thin lines are a single member.
 Step size 0.1 and exploration 0.05 unless said otherwise. Settings were fixed before these seeds were seen.
 """

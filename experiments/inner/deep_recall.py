@@ -1,0 +1,321 @@
+"""The deep agent's recall at work: after the physics change, the head that knows them is taken up again."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
+
+from emotional_ed.analysis.events import around
+from emotional_ed.analysis.panels import Line, Panel
+from emotional_ed.experiments.deep.ladder import AT_FULL, BY_CHANCE, deep_rungs, setting_of
+from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
+from emotional_ed.experiments.inner.record import Scope
+from emotional_ed.experiments.inner.scene import Scene, course, share
+from emotional_ed.experiments.rungs import MOODS
+
+AGENTS = 8
+"""Seeds of this picture: a deep agent takes as long as a population."""
+_TASK = DEEP_TASKS["recurring-cartpole"]
+_PERIOD = 4000  # steps of one kind of physics
+_SETTING = {  # about what the contest found for the full agent
+    "learning_rate": 0.0022, "exploration_final_eps": 0.1, "target_update_interval": 130.0,
+    "buffer_size": 32_000.0, "exploration_fraction": 0.05, "affect.fear.step_size": 0.3,
+    "affect.fear.caution": 0.3, "affect.fear.avoidance": 0.54, "affect.recall.threshold": 10.0,
+}  # fmt: skip
+_BINS = 40  # of a period
+_BEFORE, _AFTER = 6, 30  # bins around a change, fewer than between two
+_SOON = 10  # episodes
+_ARMS = {"displeasure": MOODS, "chance": BY_CHANCE, "plain": AT_FULL}
+
+
+class Heads(BaseCallback):
+    """Writes down of every episode its end, its return, its physics, its head, and what every head felt.
+
+    Attributes:
+        rows: (steps so far, return, phase, head, [H] mean absolute surprise of each head in use, the last
+            step left out) of each finished episode of the one environment.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[int, float, int, int, NDArray[np.float64]]] = []
+        self._gained = 0.0
+        self._felt: list[NDArray[np.float64]] = []
+
+    def _on_step(self) -> bool:
+        self._gained += float(self.locals["rewards"][0])
+        if self.locals["dones"][0]:
+            phase = int(self.locals["infos"][0]["phase"])
+            self.rows.append((self.num_timesteps, self._gained, phase, self._head(), self._mean()))
+            self._gained, self._felt = 0.0, []
+            return True
+        felt = self.model.affect.signals.get("slot_lss")  # type: ignore[attr-defined]
+        if felt is not None:
+            self._felt.append(felt[0].abs().double().numpy())
+        return True
+
+    def _head(self) -> int:
+        feelings: Any = self.model._feelings  # type: ignore[attr-defined]
+        lived = None if feelings is None else feelings.lived
+        return 0 if lived is None else int(lived[0])
+
+    def _mean(self) -> NDArray[np.float64]:
+        if not self._felt:
+            return np.zeros(0)
+        width = min(len(one) for one in self._felt)
+        return np.asarray(np.mean([one[:width] for one in self._felt], axis=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Lives:
+    """What P agents went through, in T bins of equal length: the episode that ran when each began."""
+
+    gained: NDArray[np.float64]
+    """[T, P], return of the episode."""
+    phase: NDArray[np.float64]
+    """[T, P]."""
+    head: NDArray[np.float64]
+    """[T, P]."""
+    felt: NDArray[np.float64]
+    """[T, P, H], NaN of a head that was not in use."""
+
+    @classmethod
+    def of(cls, agents: list[Heads], bins: int, width: int) -> Lives:
+        """Return the record of agents, one each, in `bins` bins of `width` steps; NaN of unfinished ones."""
+        most = max(len(row[4]) for agent in agents for row in agent.rows)
+        gained, phase, head = np.full((3, bins, len(agents)), np.nan)
+        felt = np.full((bins, len(agents), max(most, 1)), np.nan)
+        for p, agent in enumerate(agents):
+            ends = np.array([row[0] for row in agent.rows])
+            for t, row in enumerate(np.searchsorted(ends, width * np.arange(bins), side="right")):
+                if row < len(ends):
+                    _, gained[t, p], phase[t, p], head[t, p], each = agent.rows[row]
+                    felt[t, p, : len(each)] = each
+        return cls(gained, phase, head, felt)
+
+
+def phases(phase: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Return the bins of each stretch of one kind of physics of one agent, for its record [T]."""
+    lived = np.flatnonzero(np.isfinite(phase))
+    return np.split(lived, np.flatnonzero(np.diff(phase[lived])) + 1)
+
+
+def known_heads(phase: NDArray[np.float64], head: NDArray[np.float64], back: int = 2) -> NDArray[np.float64]:
+    """Return the head that answered `back` phases before that of each bin, [T, P]; NaN before there was one.
+
+    It is the one that was used most in the second half of that phase. Two phases before, the physics were
+    the present ones; one before, the others.
+    """
+    known = np.full(phase.shape, np.nan)
+    for p in range(phase.shape[1]):
+        stretches = phases(phase[:, p])
+        for now, then in zip(stretches[back:], stretches, strict=False):
+            late = head[then[len(then) // 2 :], p].astype(np.int64)
+            known[now, p] = np.bincount(late).argmax()
+    return known
+
+
+def late_in(phase: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which bins are in the second half of a phase whose physics were lived before, [T, P]."""
+    late = np.zeros(phase.shape, dtype=np.bool_)
+    for p in range(phase.shape[1]):
+        for stretch in phases(phase[:, p])[2:]:
+            late[stretch[len(stretch) // 2 :], p] = True
+    return late
+
+
+def returns(phase: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return bin and agent of each change to physics that were lived before, [E] each."""
+    pairs = [(stretch[0], p) for p in range(phase.shape[1]) for stretch in phases(phase[:, p])[2:]]
+    when, who = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return when, who
+
+
+def episodes_to_switch(agents: list[Heads]) -> NDArray[np.float64]:
+    """Return the episodes with another head after each change to known physics, [E]; infinite if all."""
+    most = max(len(agent.rows) for agent in agents)
+    phase, head = np.full((2, most, len(agents)), np.nan)
+    for p, agent in enumerate(agents):
+        phase[: len(agent.rows), p] = [row[2] for row in agent.rows]
+        head[: len(agent.rows), p] = [row[3] for row in agent.rows]
+    known, waits = known_heads(phase, head), []
+    for p in range(len(agents)):
+        for stretch in phases(phase[:, p])[2:]:
+            right = head[stretch, p] == known[stretch, p]
+            waits.append(right.argmax() if right.any() else np.inf)
+    return np.array(waits, dtype=np.float64)
+
+
+def is_back(
+    head: NDArray[np.float64], known: NDArray[np.float64], when: NDArray[np.int64], who: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return whether the head that knows the new physics is in use, around each change, [T, P]; else NaN."""
+    back = np.full(head.shape, np.nan)
+    for t, p in zip(when, who, strict=True):
+        span = slice(max(t - _BEFORE, 0), t + _AFTER + 1)
+        back[span, p] = np.where(np.isfinite(head[span, p]), head[span, p] == known[t, p], np.nan)
+    return back
+
+
+def felt_by(lives: Lives, head: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much the heads [T, P] were surprised, [T, P]; NaN where there is none."""
+    which = np.nan_to_num(head).astype(np.int64).clip(max=lives.felt.shape[-1] - 1)
+    felt = np.take_along_axis(lives.felt, which[..., None], axis=-1)[..., 0]
+    return np.where(np.isfinite(head) & (which == np.nan_to_num(head)), felt, np.nan)
+
+
+def deep_recall(scope: Scope) -> Scene:
+    """Recall of a deep agent aligned at changes of physics, beside heads switched by chance, and one head."""
+    period = max(int(_PERIOD * scope.share), _BINS)
+    steps = _TASK.steps * period // _PERIOD
+    task = dataclasses.replace(_TASK, steps=steps, env_kwargs={"period": period})
+    width = period // _BINS
+    agents = {name: _live(task, arm, scope) for name, arm in _ARMS.items()}
+    lives = {name: Lives.of(some, steps // width, width) for name, some in agents.items()}
+    known = {name: known_heads(one.phase, one.head) for name, one in lives.items()}
+    events = {name: returns(one.phase) for name, one in lives.items()}
+    own, when = lives["displeasure"], events["displeasure"]
+    back = {name: is_back(one.head, known[name], *events[name]) for name, one in lives.items()}
+    right = {name: (one.head == known[name]).astype(np.float64) for name, one in lives.items()}
+    late = {name: late_in(one.phase) for name, one in lives.items()}
+    waits = {name: episodes_to_switch(agents[name]) for name in ("displeasure", "chance")}
+    before = known_heads(own.phase, own.head, back=1)
+    apart = np.isfinite(known["displeasure"]) & (before != known["displeasure"])
+    felt, other = (np.where(apart, felt_by(own, heads), np.nan) for heads in (known["displeasure"], before))
+    numbers = {
+        "changes": float(len(when[0])),
+        "wait": float(np.median(waits["displeasure"])),
+        "soon": 100 * float((waits["displeasure"] < _SOON).mean()),
+        "soon_chance": 100 * float((waits["chance"] < _SOON).mean()),
+        "late": 100 * _mean(right["displeasure"], late["displeasure"]),
+        "late_chance": 100 * _mean(right["chance"], late["chance"]),
+        "felt": _mean(felt, apart),
+        "other": _mean(other, apart),
+        **{f"return_{name}": _mean(one.gained, late[name]) for name, one in lives.items()},
+        "heads": float(np.nanmean(np.nanmax(own.head, axis=0) + 1)),
+    }
+    across = "steps from a change of physics"
+    return Scene(
+        title="The deep agent's recall: CartPole whose left and right change places, and back",
+        panels=[
+            Panel(
+                title="The head of these physics is taken up again",
+                across=across,
+                up="share of agents that use it",
+                limits=(-0.05, 1.05),
+                lines=[
+                    _course(back[name], events[name], label, role, width)
+                    for name, label, role in (
+                        ("displeasure", "displeasure as the cue", "felt"),
+                        ("chance", "chance as the cue", "control"),
+                    )
+                ],
+                moment=0.0,
+                moment_label="change",
+                shaded=[(0, _AFTER * width)],
+                legend="center right",
+            ),
+            Panel(
+                title="Because it is surprised less, but for the fall",
+                across=across,
+                up="mean size of surprise a step",
+                lines=[
+                    _course(felt, when, "the head of these physics", "felt", width),
+                    _course(other, when, "the head used before the change", "other", width),
+                ],
+                moment=0.0,
+                shaded=[(0, _AFTER * width)],
+                legend="upper right",
+            ),
+            Panel(
+                title="What that is worth",
+                across=across,
+                up="return of the running episode",
+                lines=[
+                    _course(lives[name].gained, events[name], label, role, width)
+                    for name, label, role in (
+                        ("displeasure", "displeasure as the cue", "felt"),
+                        ("chance", "chance as the cue", "control"),
+                        ("plain", "one head (DQN)", "plain"),
+                    )
+                ],
+                moment=0.0,
+                shaded=[(0, _AFTER * width)],
+                legend="center right",
+            ),
+            one_life(own, width),
+        ],
+        numbers=numbers,
+        says="Over {changes:.0f} changes to physics that were lived before, the head that had answered "
+        "then was in use again after {wait:.0f} episodes (median), within ten in {soon:.0f} %, by chance in "
+        "{soon_chance:.0f} %. In the second half of a phase it was in use {late:.0f} % of the "
+        "time, by chance {late_chance:.0f} %, and the running episode returned {return_displeasure:.0f}, by "
+        "chance {return_chance:.0f}, with one head {return_plain:.0f}. In known physics the head that knows "
+        "them was surprised by {felt:.2f} a step, that of the other physics by {other:.2f}, the last steps "
+        "of episodes left out. The highest head used was number {heads:.1f} on average.",
+        settings=f"recurring-cartpole, {_agents(scope)} agents, {steps} steps, the setting that the contest "
+        "found for level 2, rounded; by chance: a switch every ten episodes on average, on a timetable; one "
+        "head: DQN with the same numbers",
+    )
+
+
+def _agents(scope: Scope) -> int:
+    return min(scope.members, AGENTS)
+
+
+def _live(task: DeepTask, name: str, scope: Scope) -> list[Heads]:
+    arm, agents = deep_rungs()[name], []
+    setting = setting_of(arm, _SETTING)
+    torch.set_num_threads(1)
+    for seed in range(scope.first_seed, scope.first_seed + _agents(scope)):
+        model, callbacks = arm.build(task, setting, seed)
+        heads = Heads()
+        try:
+            model.learn(task.steps, callback=[heads, *callbacks], log_interval=None)
+        finally:
+            model.get_env().close()
+        agents.append(heads)
+    return agents
+
+
+def _course(
+    values: NDArray[np.float64],
+    events: tuple[NDArray[np.int64], NDArray[np.int64]],
+    label: str,
+    role: str,
+    width: int,
+) -> Line:
+    """Return the mean course of values [T, P] around events, in steps."""
+    found = around(values, *events, _BEFORE, _AFTER)
+    return dataclasses.replace(course(found, label=label, role=role), x=found.x * width)
+
+
+def _mean(values: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
+    """Return the mean over agents of each one's mean, NaN where there is none."""
+    known = where & np.isfinite(values)
+    each = share(np.nan_to_num(values), known)
+    return float(np.nanmean(each)) if known.any() else np.nan
+
+
+def one_life(lives: Lives, width: int) -> Panel:
+    """Return the first agent's life: which head answered, over the physics in force, and what it earned."""
+    steps = width * np.arange(len(lives.head))
+    second = [one for one in phases(lives.phase[:, 0]) if lives.phase[one[0], 0] == 1]
+    return Panel(
+        title="One agent (shaded: left and right changed places)",
+        across="step",
+        up="head in use",
+        up_right="return of the running episode",
+        lines=[
+            Line(x=steps, y=lives.gained[:, 0], role="third", right=True, thin=True, label="return"),
+            Line(x=steps, y=lives.head[:, 0] + 1, steps=True, label="head in use"),
+        ],
+        limits=(0.8, max(float(np.nanmax(lives.head[:, 0])) + 1, 2) + 1.2),
+        shaded=[(width * float(one[0]), width * float(one[-1] + 1)) for one in second],
+        legend="",
+    )

@@ -1,0 +1,104 @@
+"""The picture of the deep agent's recall: what is counted, by hand, and that it is counted as it was lived."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from emotional_ed.affect import AffectConfig, RecallConfig
+from emotional_ed.agents import EmotionalDQN
+from emotional_ed.analysis.panels import draw_panels
+from emotional_ed.experiments.inner import deep_recall as inner
+from emotional_ed.experiments.inner.record import Scope
+
+NAN = float("nan")
+
+
+def column(*values: float) -> Any:
+    return np.array(values, dtype=np.float64)[:, None]
+
+
+PHASE = column(0, 0, 0, 1, 1, 1, 0, 0, 1, 1, NAN)
+HEAD = column(0, 0, 0, 0, 1, 1, 1, 0, 0, 1, NAN)
+
+
+def test_what_is_known_of_physics_is_by_hand() -> None:
+    assert [one.tolist() for one in inner.phases(PHASE[:, 0])] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
+    known = inner.known_heads(PHASE, HEAD)
+    np.testing.assert_array_equal(known, column(*[NAN] * 6, 0, 0, 1, 1, NAN))
+    before = inner.known_heads(PHASE, HEAD, back=1)
+    np.testing.assert_array_equal(before, column(*[NAN] * 3, 0, 0, 0, 1, 1, 0, 0, NAN))
+    assert inner.late_in(PHASE)[:, 0].nonzero()[0].tolist() == [7, 9]
+    when, who = inner.returns(PHASE)
+    assert (when.tolist(), who.tolist()) == ([6, 8], [0, 0])
+
+
+def test_the_head_that_knows_is_back_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inner, "_BEFORE", 1)
+    monkeypatch.setattr(inner, "_AFTER", 1)
+    back = inner.is_back(HEAD, inner.known_heads(PHASE, HEAD), *inner.returns(PHASE))
+    # around bin 6 head 0 is asked for, around bin 8 head 1
+    np.testing.assert_array_equal(back, column(*[NAN] * 5, 0, 0, 0, 0, 1, NAN))
+
+
+def test_episodes_to_a_switch_are_counted_by_hand() -> None:
+    phase, head = [0, 0, 1, 1, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1, 0, 2, 2]
+    agent: Any = SimpleNamespace(rows=[(0, 0.0, *pair, None) for pair in zip(phase, head, strict=True)])
+    shorter: Any = SimpleNamespace(rows=agent.rows[:5])
+    assert inner.episodes_to_switch([agent, shorter]).tolist() == [2, np.inf, np.inf]
+
+
+def test_what_a_head_felt_is_found_where_it_was_in_use() -> None:
+    felt = np.array([[[0.1, 0.2]], [[0.3, NAN]], [[0.5, 0.6]], [[0.7, 0.8]]])
+    lives = inner.Lives(column(1, 1, 1, 1), column(0, 0, 0, 0), column(0, 0, 0, 0), felt)
+    found = inner.felt_by(lives, column(1, 1, NAN, 2))
+    np.testing.assert_array_equal(found, column(0.2, NAN, NAN, NAN))
+
+
+def test_bins_hold_the_episode_that_runs_when_they_begin() -> None:
+    rows = [(3, 3.0, 0, 0, np.array([0.5])), (10, 7.0, 1, 1, np.array([0.1, 0.2]))]
+    agent: Any = SimpleNamespace(rows=rows)
+    lives = inner.Lives.of([agent], bins=4, width=3)  # bins begin at steps 0, 3, 6, 9
+    np.testing.assert_array_equal(lives.gained, column(3, 7, 7, 7))
+    np.testing.assert_array_equal(lives.head, column(0, 1, 1, 1))
+    np.testing.assert_array_equal(lives.felt[:, 0, 1], [NAN, 0.2, 0.2, 0.2])
+    assert np.isnan(inner.Lives.of([agent], bins=5, width=3).phase[4, 0]), "no finished episode ran then"
+
+
+def test_heads_write_down_what_was_lived() -> None:
+    affect = dataclasses.replace(AffectConfig.levels(2), recall=RecallConfig(cue="chance", threshold=2.0))
+    world = gymnasium.make("emotional_ed.envs:EmotionalED/RecurringCartPole-v0", period=100)
+    model = EmotionalDQN("MlpPolicy", world, affect=affect, seed=0, learning_starts=50, device="cpu")
+    heads = inner.Heads()
+    lived: list[int] = []
+
+    def note(*step: Any) -> None:
+        feel(*step)
+        feelings: Any = model._feelings
+        if step[2][0]:
+            lived.append(0 if feelings.lived is None else int(feelings.lived[0]))
+
+    feel = model._feel
+    model._feel = note  # type: ignore[method-assign]
+    model.learn(600, callback=heads)
+    ends, gained, phase, head, felt = zip(*heads.rows, strict=True)
+    assert np.diff([0, *ends]).tolist() == list(gained), "CartPole pays 1 a step"
+    assert list(head) == lived
+    assert len(set(head)) > 1
+    assert set(phase) == {0, 1}
+    assert all((one >= 0).all() for one in felt)
+    assert max(len(one) for one in felt) >= max(head) + 1
+
+
+def test_a_scene_can_be_drawn_of_short_lives(tmp_path: Path) -> None:
+    scene = inner.deep_recall(Scope(members=2, first_seed=7_200_000, share=0.03))
+    draw_panels(scene.panels, tmp_path / "a.png", columns=scene.columns, title=scene.title)
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    assert "2 agents, 960 steps" in scene.settings
+    assert f"Over {scene.numbers['changes']:.0f} changes" in scene.text
