@@ -93,7 +93,7 @@ def test_the_log_holds_every_episode_of_every_environment() -> None:
 # ---------------------------------------------------------------- arms
 
 
-@pytest.mark.parametrize("task", ["recurring-cartpole", "lava-field", "new-doors"])
+@pytest.mark.parametrize("task", ["recurring-cartpole", "turned-field", "lava-field", "new-doors"])
 def test_what_arms_have_in_common_is_drawn_alike(task: str) -> None:
     arms = deep_arms(DEEP_TASKS[task])
     also = DEEP_TASKS[task].search
@@ -124,7 +124,11 @@ def test_how_long_to_explore_is_searched_and_reaches_the_agent(task: str) -> Non
 def test_the_contest_has_the_full_agent_its_controls_and_the_rivals(name: str) -> None:
     arms = deep_arms(DEEP_TASKS[name])
     assert {"level-1", "level-2", "level-2-salient"} == {one for one in arms if arms[one].role == "own"}
-    of_task = {"ez-greedy", "fixed-repeat"} if DEEP_TASKS[name].blocks else {"intrinsic-fear"}
+    of_task = {"intrinsic-fear"}  # where a catastrophe is declared
+    if DEEP_TASKS[name].blocks:
+        of_task = {"ez-greedy", "fixed-repeat"}
+    elif name in ("turned-field", "steady-field"):
+        of_task = set()
     assert {"dqn", "double-dqn", "prioritised-dqn", "resets", "qr-dqn-cvar", *of_task} == {
         one for one in arms if arms[one].role == "rival"
     }
@@ -134,11 +138,27 @@ def test_the_contest_has_the_full_agent_its_controls_and_the_rivals(name: str) -
     assert all(json.loads(json.dumps(one.to_dict()))["role"] == one.role for one in arms.values())
 
 
-def test_a_task_is_written_down_as_before_there_were_blocks() -> None:
-    lava, doors = DEEP_TASKS["lava-field"], DEEP_TASKS["new-doors"]
-    assert "blocks" not in lava.to_dict()
+def test_a_task_is_written_down_as_before_there_were_blocks_and_changes() -> None:
+    lava, doors, turned = (DEEP_TASKS[name] for name in ("lava-field", "new-doors", "turned-field"))
+    assert not {"blocks", "change"} & set(lava.to_dict())
     assert doors.to_dict()["blocks"] is True
-    assert DeepTask(**lava.to_dict()) == lava
+    for task in (lava, doors, turned):
+        assert DeepTask(**task.to_dict()) == task
+
+
+def test_a_field_is_turned_and_its_control_is_not() -> None:
+    turned, steady = DEEP_TASKS["turned-field"], DEEP_TASKS["steady-field"]
+    assert turned.to_dict() | {"change": None} == {
+        **steady.to_dict(), "change": None, "control_of": "", "search": turned.to_dict()["search"]
+    }  # fmt: skip
+    for task, moves in ((turned, [2, 3, 0, 1]), (steady, [0, 1, 2, 3])):
+        here, there = task.make(), gymnasium.make(task.env_id, lava=0.0, slip=0.0)
+        here.unwrapped.slip = 0.0  # type: ignore[attr-defined]
+        here.reset(seed=3), there.reset(seed=3)
+        for _ in range(200):
+            here.reset(), there.reset()
+        for action, done in enumerate(moves):
+            np.testing.assert_array_equal(here.step(action)[0], there.step(done)[0])
 
 
 def built(arm: DeepArm, **setting: float) -> tuple[Any, list[Any]]:

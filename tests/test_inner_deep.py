@@ -10,9 +10,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from stable_baselines3.common.env_util import make_vec_env
 
 from emotional_ed.affect import AffectConfig, RecallConfig
 from emotional_ed.agents import EmotionalDQN
+from emotional_ed.agents.deep.head_log import HeadLog, HeadRow
 from emotional_ed.analysis.panels import draw_panels
 from emotional_ed.experiments.inner import deep_recall as inner
 from emotional_ed.experiments.inner.record import Scope
@@ -49,7 +51,9 @@ def test_the_head_that_knows_is_back_by_hand(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_episodes_to_a_switch_are_counted_by_hand() -> None:
     phase, head = [0, 0, 1, 1, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1, 0, 2, 2]
-    agent: Any = SimpleNamespace(rows=[(0, 0.0, *pair, None) for pair in zip(phase, head, strict=True)])
+    agent: Any = SimpleNamespace(
+        rows=[HeadRow(0, 0.0, *pair, np.zeros(0)) for pair in zip(phase, head, strict=True)]
+    )
     shorter: Any = SimpleNamespace(rows=agent.rows[:5])
     assert inner.episodes_to_switch([agent, shorter]).tolist() == [2, np.inf, np.inf]
 
@@ -62,7 +66,7 @@ def test_what_a_head_felt_is_found_where_it_was_in_use() -> None:
 
 
 def test_bins_hold_the_episode_that_runs_when_they_begin() -> None:
-    rows = [(3, 3.0, 0, 0, np.array([0.5])), (10, 7.0, 1, 1, np.array([0.1, 0.2]))]
+    rows = [HeadRow(3, 3.0, 0, 0, np.array([0.5])), HeadRow(10, 7.0, 1, 1, np.array([0.1, 0.2]))]
     agent: Any = SimpleNamespace(rows=rows)
     lives = inner.Lives.of([agent], bins=4, width=3)  # bins begin at steps 0, 3, 6, 9
     np.testing.assert_array_equal(lives.gained, column(3, 7, 7, 7))
@@ -75,7 +79,7 @@ def test_heads_write_down_what_was_lived() -> None:
     affect = dataclasses.replace(AffectConfig.levels(2), recall=RecallConfig(cue="chance", threshold=2.0))
     world = gymnasium.make("emotional_ed.envs:EmotionalED/RecurringCartPole-v0", period=100)
     model = EmotionalDQN("MlpPolicy", world, affect=affect, seed=0, learning_starts=50, device="cpu")
-    heads = inner.Heads()
+    heads = HeadLog()
     lived: list[int] = []
 
     def note(*step: Any) -> None:
@@ -94,6 +98,12 @@ def test_heads_write_down_what_was_lived() -> None:
     assert set(phase) == {0, 1}
     assert all((one >= 0).all() for one in felt)
     assert max(len(one) for one in felt) >= max(head) + 1
+
+
+def test_heads_of_several_environments_are_refused() -> None:
+    model = EmotionalDQN("MlpPolicy", make_vec_env("CartPole-v1", 2), seed=0, device="cpu")
+    with pytest.raises(ValueError, match="got 2 environments, expected one"):
+        model.learn(10, callback=HeadLog())
 
 
 def test_a_scene_can_be_drawn_of_short_lives(tmp_path: Path) -> None:

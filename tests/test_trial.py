@@ -49,6 +49,7 @@ class Plain:
         self.young: list[float] = []
         self.doubts: list[float] = []
         self.tried: set[int] = set()
+        self.worth, self.sure = [0.0] * room, [0] * room
         self.history: list[str] = []
         self._begin()
 
@@ -89,7 +90,9 @@ class Plain:
         possible = [j for j in range(blank) if self.used[j]] + [blank]
         score = [self.L[j] - cost[j] if j in possible else -1e30 for j in range(blank + 1)]
         best = max(score[:blank])
-        hopeful = self._hopes(score[blank] - best > -behind[blank])
+        above = score[blank] - best
+        self.certain = above <= -(1 - 1e-4) * behind[blank]
+        hopeful = self._hopes(above > -behind[blank])
         patient = self.since + 1 < c.patience
         doubted = score[blank] >= best
         if patient or not hopeful:
@@ -115,7 +118,23 @@ class Plain:
         n, m = max(len(self.doubts), 1), len(self.young)
         variance = float(np.var(self.young, ddof=1)) if m > 1 else math.inf
         worse = sum(self.doubts) / n + c.hope * math.sqrt(variance * (1 / n + 1 / m))
-        return worse < sum(self.young) / m
+        ignorant = sum(self.young) / m
+        fallen = self._has_fallen(result, ignorant, variance)
+        return fallen or worse < ignorant - 1e-5 * abs(ignorant)
+
+    def _has_fallen(self, result: float, ignorant: float, variance: float) -> bool:
+        c, p, m = self.c, self.slot, len(self.young)
+        if self.certain:
+            self.sure[p] += 1
+            self.worth[p] += max(1 / self.sure[p], c.decay) * (result - self.worth[p])
+        if len(self.doubts) < c.patience or not self.sure[p]:
+            return False
+        error = math.sqrt(variance * (1 / min(self.sure[p], 1 / c.decay) + 1 / m))
+        fallen = np.mean(self.doubts) <= ignorant + 1e-5 * abs(ignorant)
+        if fallen and self.worth[p] > ignorant + c.hope * error:
+            self.history.append("fallen")
+            return True
+        return False
 
     def _go(self, L: list[float], behind: list[float]) -> None:
         blank, before = self.c.slots, self.slot
@@ -128,9 +147,10 @@ class Plain:
                 unused = [j for j in range(blank) if not self.used[j]]
                 first = unused[0] if unused else max(range(blank), key=lambda j: (self.age[j], -j))
                 L[first], L[blank] = best, -behind[blank]
-                self.lived[first] = 0
+                self.lived[first] = self.sure[first] = 0
+                self.worth[first] = 0.0
                 self.history.append("began")
-            elif not self.history or self.history[-1] != "tried" or L[first] != 0.0:
+            elif "tried" not in self.history[-1:] or L[first] != 0.0:
                 self.history.append("recalled")
             self.slot, self.used[first] = first, True
         self.L = L
@@ -150,12 +170,26 @@ def episode(rng: np.random.Generator, world: int, slot: int, learned: list[int])
     return felt, np.ones(steps)
 
 
+def errand(rng: np.random.Generator, world: int, slot: int, learned: list[int]) -> tuple[Any, Any]:
+    """Return the same of episodes that reach something or not; nothing is worse than to know nothing."""
+    if learned[slot] == world and rng.random() > 0.1:
+        steps = int(rng.integers(4, 9))
+        felt = rng.normal(size=(steps, SLOTS)) * 0.05 - np.array(
+            [0.0 if one == world else 0.3 for one in learned]
+        )
+        return felt, np.array([-0.01] * (steps - 1) + [1.0])
+    return rng.normal(size=(20, SLOTS)) * 0.01 - 0.08, np.full(20, -0.01)
+
+
+@pytest.mark.parametrize(
+    ("live_one", "expected"), [(episode, {"tried", "began"}), (errand, {"tried", "began", "fallen"})]
+)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_population_does_what_the_equations_say(seed: int) -> None:
+def test_a_population_does_what_the_equations_say(seed: int, live_one: Any, expected: set[str]) -> None:
     rng, members = np.random.default_rng(seed), 3
     recall, plain = recall_of(CONFIG, members), [Plain(CONFIG) for _ in range(members)]
     worlds = [[(t // (40 + 7 * i)) % 3 for t in range(220)] for i in range(members)]
-    learned = [[0] * SLOTS for _ in range(members)]
+    learned = [[-1 if live_one is errand else 0] * SLOTS for _ in range(members)]
     number, place = [0] * members, [0] * members
     running: list[tuple[Any, Any] | None] = [None] * members
     while min(number) < 200:
@@ -165,7 +199,7 @@ def test_a_population_does_what_the_equations_say(seed: int) -> None:
             if now is None:
                 if one.since == 12:  # by then it has learned the world that it is in
                     learned[i][one.slot] = worlds[i][number[i] % 220]
-                now = running[i] = episode(rng, worlds[i][number[i] % 220], one.slot, learned[i])
+                now = running[i] = live_one(rng, worlds[i][number[i] % 220], one.slot, learned[i])
                 place[i] = 0
             surprises, rewards = now
             felt[i] = np.where(one.used, surprises[place[i]], rewards[place[i]])
@@ -185,8 +219,10 @@ def test_a_population_does_what_the_equations_say(seed: int) -> None:
         tried = [set(np.flatnonzero(row).tolist()) for row in recall.trial.tried.numpy()]
         assert tried == [one.tried for one in plain]
         assert recall.trial.since.tolist() == [one.since for one in plain]
+        assert recall.trial.sure.tolist() == [one.sure for one in plain]
+        np.testing.assert_allclose(recall.trial.worth.numpy(), [one.worth for one in plain], atol=1e-4)
     happened = {what for one in plain for what in one.history}
-    assert happened >= {"tried", "began"}
+    assert happened >= expected
 
 
 def two_memories(**changes: Any) -> Recall:
@@ -249,6 +285,57 @@ def test_what_fits_much_worse_is_not_tried() -> None:
         for step in range(4):
             live(recall, [[-3.0, -3e5, 1.0, 1.0]], [1.0], [step == 3])
         assert recall.slot.tolist() != [1]
+
+
+def errands(recall: Recall, number: int, reached: bool) -> None:
+    """Episodes of 20 steps in which something is reached, or nothing; the last step says so."""
+    for _ in range(number):
+        for step in range(20):
+            last = step == 19
+            felt = 0.01 if reached else -0.08
+            live(recall, [[felt, felt, -0.01, -0.01]], [1.0 if reached and last else -0.01], [last])
+
+
+def test_what_was_better_than_ignorance_and_is_so_no_more_gives_hope() -> None:
+    """Nothing can be worse than to reach nothing, as in ignorance: returns of -.2, without any scatter."""
+    recall = two_memories()
+    recall.used[0, 1] = False
+    recall.posterior[0, 1] = -1e30
+    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
+    recall.scatter[0] = 0.0
+    errands(recall, 10, reached=True)
+    assert recall.trial is not None
+    assert recall.trial.sure[0].tolist() == [10, 0, 0, 0]
+    assert recall.trial.worth[0, 0].item() == pytest.approx(0.81)
+    waited = 0
+    while recall.slot.item() == 0 and waited < 100:
+        errands(recall, 1, reached=False)
+        waited += 1
+    assert bool(recall.fresh)
+    assert CONFIG.patience <= waited <= CONFIG.patience + 10
+    assert recall.trial.sure[0].tolist() == [10, 0, 0, 0], "doubted episodes say nothing of its worth"
+
+
+def test_who_never_was_better_than_ignorance_does_not_begin_anew() -> None:
+    recall = two_memories()
+    recall.used[0, 1] = False
+    recall.posterior[0, 1] = -1e30
+    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
+    recall.scatter[0] = 0.0
+    errands(recall, 60, reached=False)
+    assert recall.slot.tolist() == [0]
+
+
+def test_a_streak_of_bad_luck_shorter_than_patience_gives_no_hope() -> None:
+    recall = two_memories()
+    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
+    recall.scatter[0] = 0.0
+    recall.used[0, 1] = False
+    recall.posterior[0, 1] = -1e30
+    for _ in range(6):
+        errands(recall, 10, reached=True)
+        errands(recall, CONFIG.patience - 1, reached=False)
+        assert recall.slot.tolist() == [0]
 
 
 def test_without_patience_recall_is_as_before_and_holds_nothing_more() -> None:

@@ -384,6 +384,8 @@ def share_memories(recall: Recall) -> None:
     begun = torch.zeros_like(recall.used[0]).scatter_(0, recall.slot[recall.fresh], True)
     other = begun & (recall.index[:-1] != recall.slot[:, None])  # [P, S]
     recall.posterior[:, :-1].masked_fill_(other, -1e30)
+    if recall.trial is not None:
+        recall.trial.forget(begun.expand_as(recall.used))
 
 
 def flags(infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from emotional_ed.affect.channel import Channel, ChannelConfig
 from emotional_ed.affect.members import Members
-from emotional_ed.affect.trial import Trial, Verdict
+from emotional_ed.affect.trial import ROUNDED, Ignorance, Trial, Verdict
 from emotional_ed.checks import require_bool, require_choice, require_int, require_range
 from emotional_ed.nested import Clock, Signals
 
 _TINY = 1e-30
 _NEVER = -1e30  # log posterior of a memory that is not there
+_ALMOST = 1 - 1e-4  # of the way back to the floor: rounding decides nothing
 _SCATTER = 2654435761  # spreads the numbers of episodes over [0, 2^32) (Knuth)
 
 
@@ -44,7 +45,8 @@ class RecallConfig(ChannelConfig):
     """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]; with
     `per_step` two at least have to be known."""
     hope: float = 1.0
-    """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0."""
+    """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0; with
+    patience also how much better it must have gone, if it goes no better any more."""
     per_step: bool = False
     """Whether an episode's surprise is its mean over the steps, not their sum. Then it does not tell how much
     returns scatter, and hope takes their scatter in ignorance."""
@@ -250,8 +252,9 @@ class Recall(Channel):
         score = torch.where(possible, who.of(self.posterior) - cost, _NEVER)
         behind = self._behind(numbers, who.of(signals["mood"]))
         best = score[:, : self.room].amax(-1)
-        doubts = score[:, -1] - best > -behind[:, -1]
-        hopeful = self._hope(who, numbers, slot, total[:, -1], doubts)
+        above = score[:, -1] - best
+        doubts, certain = above > -behind[:, -1], above <= -_ALMOST * behind[:, -1]
+        hopeful = self._hope(who, numbers, slot, total[:, -1], doubts, certain)
         if verdict is not None:
             hopeful = hopeful & ~verdict.patient
             verdict = verdict._replace(doubted=score[:, -1] >= best)
@@ -264,6 +267,8 @@ class Recall(Channel):
         self._switch(who, numbers, slot, posterior, behind)
         if self.trial is not None:
             self.trial.settle(who, who.of(self.slot) != before)
+            if bool(self.fresh.any()):
+                self.trial.forget(self.begun())
         who.clear(self.total)
         who.clear(self.steps)
 
@@ -280,8 +285,19 @@ class Recall(Channel):
         who.put(self.episodes, number)
         return total / unit.clamp_min(_TINY).unsqueeze(-1)
 
-    def _hope(self, who: Members, numbers: _Numbers, slot: Tensor, outcome: Tensor, doubts: Tensor) -> Tensor:
-        """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool."""
+    def _hope(
+        self,
+        who: Members,
+        numbers: _Numbers,
+        slot: Tensor,
+        outcome: Tensor,
+        doubts: Tensor,
+        certain: Tensor,
+    ) -> Tensor:
+        """Return whether it goes worse, since there are doubts, than it did in ignorance, [n] bool.
+
+        Where memories are tried, also whether what was better for certain is no more; see `Trial`.
+        """
         present = self.index[: self.room] == slot.unsqueeze(-1)
         lived = who.of(self.lived)
         young = (lived * present).sum(-1) < numbers.infancy
@@ -302,7 +318,12 @@ class Recall(Channel):
         error = torch.where(
             numbers.per_step > 0, (variance * (number.reciprocal() + known.reciprocal())).sqrt(), unit
         )
-        return _mean(doubt) + numbers.hope * error < expected
+        worse = _mean(doubt) + numbers.hope * error < expected - ROUNDED * expected.abs()
+        if self.trial is None:
+            return worse
+        young_ones = Ignorance(expected, variance, known)
+        lived_well = present & certain.unsqueeze(-1)
+        return worse | self.trial.has_fallen(who, numbers, present, lived_well, outcome, doubt, young_ones)
 
     def _behind(self, numbers: _Numbers, mood: Tensor) -> Tensor:
         """Return how far behind the present memory another can fall at most, [n, S + 1]."""

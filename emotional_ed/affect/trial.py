@@ -10,6 +10,8 @@ from torch import Tensor
 from emotional_ed.affect.members import Members
 from emotional_ed.memory import QuickModule
 
+ROUNDED: Final = 1e-5
+"""Share by which means of equal numbers may differ."""
 _TEMPER: Final = 0.25  # what a step counts: the steps of an episode are not independent
 _MOST: Final = 2.0  # thresholds that one episode can speak for a blank memory
 _RATE: Final = 1 / 500  # of the running size of a step's surprise, once that many steps were seen
@@ -26,6 +28,20 @@ class _Numbers(Protocol):
     def patience(self) -> Tensor: ...
     @property
     def chance(self) -> Tensor: ...
+    @property
+    def decay(self) -> Tensor: ...
+    @property
+    def hope(self) -> Tensor: ...
+
+
+class Ignorance(NamedTuple):
+    """What an episode returned while nothing was known yet, [n] each."""
+
+    mean: Tensor
+    variance: Tensor
+    """Infinite for a single episode."""
+    number: Tensor
+    """Of episodes, >= 1."""
 
 
 class Verdict(NamedTuple):
@@ -56,11 +72,15 @@ class Trial(QuickModule):
         doubt: a blank one is as likely as the best known, and `patience` episodes were lived with the present
         then:  the likeliest known memory that was not tried since some episode confirmed the present one
                (c_p < c_b), and of which fit_j - fit_p < threshold; if there is none, a blank one, with hope
+        hope:  as in `Recall`, and also where for `patience` episodes of doubt it has gone no better than in
+               ignorance on average, though w_p is better than that by `hope` standard errors
+        w_p += max(1/n, decay) (return - w_p)       after the n-th episode with the present one without doubts
 
     A fall surprises every memory, and least the one that hopes for least; so large surprises count by their
     logarithm (the likelihood of Cauchy's distribution), and no single episode decides. When nothing works any
     more, all that is known is surprised alike: then it is tried. A memory that was not used for long has to
-    be given time, because the features that it stands on have moved.
+    be given time, because the features that it stands on have moved. Where nothing is worse than ignorance
+    (an episode in which nothing is reached), what once was better and no longer is gives hope as well.
 
     When it does harm: a wrong memory that is tried costs `patience` episodes.
 
@@ -69,7 +89,7 @@ class Trial(QuickModule):
         room: S.
 
     Shapes:
-        fit: [P, S + 1]; size, count, since: [P]; tried: [P, S] bool.
+        fit: [P, S + 1]; size, count, since: [P]; tried: [P, S] bool; worth, sure: [P, S], w and n.
 
     Source: the likelihood, Lange, Little and Taylor (1989), JASA 84; acting to find out which of several
     models holds, the dual control of Feldbaum (1960).
@@ -80,6 +100,8 @@ class Trial(QuickModule):
     count: Tensor
     since: Tensor
     tried: Tensor
+    worth: Tensor
+    sure: Tensor
 
     def __init__(self, population: int, room: int) -> None:
         super().__init__()
@@ -87,6 +109,8 @@ class Trial(QuickModule):
         for name in ("size", "count", "since"):
             self.register_buffer(name, torch.zeros(population))
         self.register_buffer("tried", torch.zeros(population, room, dtype=torch.bool))
+        for name in ("worth", "sure"):
+            self.register_buffer(name, torch.zeros(population, room))
 
     def observe(
         self, felt: Tensor, slot: Tensor, least: Tensor, limit: Tensor, active: Tensor | None
@@ -128,6 +152,41 @@ class Trial(QuickModule):
             patient=tries & (who.of(self.since) + 1 < numbers.patience),
             doubted=torch.zeros_like(tries),
         )
+
+    def has_fallen(
+        self,
+        who: Members,
+        numbers: _Numbers,
+        here: Tensor,
+        certain: Tensor,
+        outcome: Tensor,
+        doubt: Tensor,
+        ignorance: Ignorance,
+    ) -> Tensor:
+        """Return whether it goes no better than in ignorance, and for long, with a memory that was better.
+
+        Shapes:
+            here: [n, S] bool, the present memory; certain: [n, S] bool, the same without any doubt; outcome:
+            [n], return of the episode; doubt: [n, 2], sum and number of returns since the doubts began.
+        """
+        worth, number = who.of(self.worth), who.of(self.sure) + certain
+        rate = torch.maximum(numbers.decay.unsqueeze(-1), number.clamp_min(1).reciprocal())
+        worth = torch.where(certain, worth + rate * (outcome.unsqueeze(-1) - worth), worth)
+        who.put(self.worth, worth)
+        who.put(self.sure, number)
+        held, times = (worth * here).sum(-1), (number * here).sum(-1)
+        counted = torch.minimum(times, numbers.decay.reciprocal()).clamp_min(1)
+        error = (ignorance.variance * (counted.reciprocal() + ignorance.number.reciprocal())).sqrt()
+        better = (times > 0) & (held > ignorance.mean + numbers.hope * error)
+        least = ignorance.mean + ROUNDED * ignorance.mean.abs()
+        tries = (numbers.patience > 0) & (numbers.chance == 0)
+        no_better = (doubt[:, 1] >= numbers.patience) & (doubt[:, 0] <= least * doubt[:, 1])
+        return tries & better & no_better
+
+    def forget(self, begun: Tensor) -> None:
+        """Memories that began anew, [P, S] bool, have not been worth anything yet."""
+        self.worth.masked_fill_(begun, 0)
+        self.sure.masked_fill_(begun, 0)
 
     def propose(
         self,

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import gymnasium
-
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
@@ -199,7 +197,7 @@ class DeepArm:
     def build(self, task: DeepTask, setting: Setting, seed: int) -> tuple[Any, list[Any]]:
         """Return an untrained agent in its environment, and the callbacks that it learns with."""
         arm, arguments = self.configured(setting)
-        world = gymnasium.make(task.env_id, **task.env_kwargs)
+        world = task.make()
         hidden = [arm.width * units for units in task.hidden]
         common = {"gamma": task.discount, "seed": seed, "device": "cpu"}
         arguments = {**common, **task.settings, **arguments, **arm._replay(task)}

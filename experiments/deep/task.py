@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import gymnasium
+
 from emotional_ed.checks import require_int, require_range
+from emotional_ed.envs import ChangeTask
 from emotional_ed.experiments.arm import Range
 
 
@@ -25,6 +28,8 @@ class DeepTask:
     """Gymnasium id; observations are a Box, actions Discrete."""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Its arguments."""
+    change: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of `ChangeTask`, if it changes as one of these."""
     steps: int
     """Steps of a run, >= 1."""
     discount: float = 0.99
@@ -53,11 +58,20 @@ class DeepTask:
         for path, one in self.search.items():
             one.check(f"DeepTask.search[{path!r}]")
 
+    def make(self) -> gymnasium.Env[Any, Any]:
+        """Return the environment."""
+        world: gymnasium.Env[Any, Any] = gymnasium.make(self.env_id, **self.env_kwargs)
+        return ChangeTask(world, **self.change) if self.change else world
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; `blocks` only where it is set: folders from before it was go on."""
+        """Return plain data for JSON.
+
+        `blocks` and `change` only where they are set: folders from before they were go on.
+        """
         plain = dataclasses.asdict(self)
-        if not self.blocks:
-            del plain["blocks"]
+        for name in ("blocks", "change"):
+            if not plain[name]:
+                del plain[name]
         return plain
 
 
@@ -83,6 +97,17 @@ _POLE: Mapping[str, Any] = {
     },
     "falls": True,
 }
+_FIELD: Mapping[str, Any] = {
+    **_LAVA,
+    "env_kwargs": {"lava": 0.0},
+    "settings": dict(_SMALL),
+    "search": {
+        "buffer_size": Range(1000, 20_000, "log-integer"),
+        "exploration_fraction": Range(0.03, 0.5),
+    },
+    "bad_reward": None,
+}
+_TURNED = {"period": 200, "permute_actions": [[0, 1, 2, 3], [2, 3, 0, 1]]}  # up is down, left is right
 _DOORS: Mapping[str, Any] = {
     "env_id": "EmotionalED/NewDoors-v0",
     "steps": 20_000,
@@ -95,9 +120,11 @@ DEEP_TASKS: Mapping[str, DeepTask] = MappingProxyType(
     {
         "lava-field": DeepTask(**_LAVA),
         "recurring-cartpole": DeepTask(**_POLE),
+        "turned-field": DeepTask(**_FIELD, change=_TURNED),
         "new-doors": DeepTask(**_DOORS),
         "no-lava": DeepTask(**_LAVA, env_kwargs={"lava": 0.0}, control_of="lava-field"),
         "shut-doors": DeepTask(**_DOORS, env_kwargs={"opens": False}, control_of="new-doors"),
+        "steady-field": DeepTask(**_FIELD, control_of="turned-field"),
         "constant-cartpole": DeepTask(
             **_POLE, env_kwargs={"change": "none"}, control_of="recurring-cartpole"
         ),

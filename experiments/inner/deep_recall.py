@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
 
+from emotional_ed.agents.deep.head_log import HeadLog
 from emotional_ed.analysis.events import around
 from emotional_ed.analysis.panels import Line, Panel
 from emotional_ed.experiments.deep.ladder import AT_FULL, BY_CHANCE, deep_rungs, setting_of
@@ -33,44 +32,6 @@ _SOON = 10  # episodes
 _ARMS = {"displeasure": MOODS, "chance": BY_CHANCE, "plain": AT_FULL}
 
 
-class Heads(BaseCallback):
-    """Writes down of every episode its end, its return, its physics, its head, and what every head felt.
-
-    Attributes:
-        rows: (steps so far, return, phase, head, [H] mean absolute surprise of each head in use, the last
-            step left out) of each finished episode of the one environment.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[tuple[int, float, int, int, NDArray[np.float64]]] = []
-        self._gained = 0.0
-        self._felt: list[NDArray[np.float64]] = []
-
-    def _on_step(self) -> bool:
-        self._gained += float(self.locals["rewards"][0])
-        if self.locals["dones"][0]:
-            phase = int(self.locals["infos"][0]["phase"])
-            self.rows.append((self.num_timesteps, self._gained, phase, self._head(), self._mean()))
-            self._gained, self._felt = 0.0, []
-            return True
-        felt = self.model.affect.signals.get("slot_lss")  # type: ignore[attr-defined]
-        if felt is not None:
-            self._felt.append(felt[0].abs().double().numpy())
-        return True
-
-    def _head(self) -> int:
-        feelings: Any = self.model._feelings  # type: ignore[attr-defined]
-        lived = None if feelings is None else feelings.lived
-        return 0 if lived is None else int(lived[0])
-
-    def _mean(self) -> NDArray[np.float64]:
-        if not self._felt:
-            return np.zeros(0)
-        width = min(len(one) for one in self._felt)
-        return np.asarray(np.mean([one[:width] for one in self._felt], axis=0))
-
-
 @dataclasses.dataclass(frozen=True)
 class Lives:
     """What P agents went through, in T bins of equal length: the episode that ran when each began."""
@@ -85,13 +46,13 @@ class Lives:
     """[T, P, H], NaN of a head that was not in use."""
 
     @classmethod
-    def of(cls, agents: list[Heads], bins: int, width: int) -> Lives:
+    def of(cls, agents: list[HeadLog], bins: int, width: int) -> Lives:
         """Return the record of agents, one each, in `bins` bins of `width` steps; NaN of unfinished ones."""
-        most = max(len(row[4]) for agent in agents for row in agent.rows)
+        most = max(len(row.felt) for agent in agents for row in agent.rows)
         gained, phase, head = np.full((3, bins, len(agents)), np.nan)
         felt = np.full((bins, len(agents), max(most, 1)), np.nan)
         for p, agent in enumerate(agents):
-            ends = np.array([row[0] for row in agent.rows])
+            ends = np.array([row.end for row in agent.rows])
             for t, row in enumerate(np.searchsorted(ends, width * np.arange(bins), side="right")):
                 if row < len(ends):
                     _, gained[t, p], phase[t, p], head[t, p], each = agent.rows[row]
@@ -136,13 +97,13 @@ def returns(phase: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return when, who
 
 
-def episodes_to_switch(agents: list[Heads]) -> NDArray[np.float64]:
+def episodes_to_switch(agents: list[HeadLog]) -> NDArray[np.float64]:
     """Return the episodes with another head after each change to known physics, [E]; infinite if all."""
     most = max(len(agent.rows) for agent in agents)
     phase, head = np.full((2, most, len(agents)), np.nan)
     for p, agent in enumerate(agents):
-        phase[: len(agent.rows), p] = [row[2] for row in agent.rows]
-        head[: len(agent.rows), p] = [row[3] for row in agent.rows]
+        phase[: len(agent.rows), p] = [row.phase for row in agent.rows]
+        head[: len(agent.rows), p] = [row.head for row in agent.rows]
     known, waits = known_heads(phase, head), []
     for p in range(len(agents)):
         for stretch in phases(phase[:, p])[2:]:
@@ -268,13 +229,13 @@ def _agents(scope: Scope) -> int:
     return min(scope.members, AGENTS)
 
 
-def _live(task: DeepTask, name: str, scope: Scope) -> list[Heads]:
+def _live(task: DeepTask, name: str, scope: Scope) -> list[HeadLog]:
     arm, agents = deep_rungs()[name], []
     setting = setting_of(arm, _SETTING)
     torch.set_num_threads(1)
     for seed in range(scope.first_seed, scope.first_seed + _agents(scope)):
         model, callbacks = arm.build(task, setting, seed)
-        heads = Heads()
+        heads = HeadLog()
         try:
             model.learn(task.steps, callback=[heads, *callbacks], log_interval=None)
         finally:
