@@ -307,6 +307,7 @@ def test_what_was_better_than_ignorance_and_is_so_no_more_gives_hope() -> None:
     assert recall.trial is not None
     assert recall.trial.sure[0].tolist() == [10, 0, 0, 0]
     assert recall.trial.worth[0, 0].item() == pytest.approx(0.81)
+    recall.trial.worth[0, 1], recall.trial.sure[0, 1] = 3.0, 5.0  # of what was in that slot before
     waited = 0
     while recall.slot.item() == 0 and waited < 100:
         errands(recall, 1, reached=False)
@@ -314,6 +315,7 @@ def test_what_was_better_than_ignorance_and_is_so_no_more_gives_hope() -> None:
     assert bool(recall.fresh)
     assert CONFIG.patience <= waited <= CONFIG.patience + 10
     assert recall.trial.sure[0].tolist() == [10, 0, 0, 0], "doubted episodes say nothing of its worth"
+    assert recall.trial.worth[0, 1].item() == 0
 
 
 def test_who_never_was_better_than_ignorance_does_not_begin_anew() -> None:
