@@ -7,3 +7,4 @@ from emotional_ed.agents.deep.emotional_qrdqn import EmotionalQRDQN as Emotional
 from emotional_ed.agents.deep.emotional_sac import EmotionalSAC as EmotionalSAC
 from emotional_ed.agents.deep.errors import CompileError as CompileError
 from emotional_ed.agents.deep.errors import NotFiniteError as NotFiniteError
+from emotional_ed.agents.deep.head_log import HeadLog as HeadLog
