@@ -445,7 +445,7 @@ def test_fear_acts_once() -> None:
         memory.M[0, 2, -1] = 10**0.5
         model.affect.level("surprise").unit.fill_(1.0)
         key, _ = feelings.look(torch.eye(5)[:1])
-        bias = feelings.drive(key).bias
+        bias = feelings.system.modulate(key).bias
         assert bias is not None
         assert bool(bias.any()) == bends
         assert feelings.recalls != bends

@@ -228,7 +228,7 @@ def test_surprises_of_all_heads_and_choice_by_the_one_in_use() -> None:
     recall.slot.copy_(torch.tensor([4, 0]))
     before, after = torch.eye(2), torch.eye(2).flip(0)
     feelings.forget_features()
-    key, values = feelings.perceive(before)
+    key, values, _ = feelings.perceive(before)
     every, ahead = (
         heads.read(feelings.online.features(before)),
         heads.read_target(feelings.target.features(after)),

@@ -113,17 +113,64 @@ def test_quiet_steps_are_steps(period: int, ends: list[list[bool]]) -> None:
     for t, ended in enumerate(ends):
         x, events = torch.tensor([1.0, 2.0]) * t, {"episode_end": torch.tensor(ended)}
         expected = whole.step({"x": x}, events=events)
-        if any(ended) or short.ticks.pending:
+        if any(ended) or not short.is_quiet:
             told = short.step({"x": x}, events=events)
         else:
-            told = short.step_quietly({"x": x}, events)
-            short.ticks.note_step()
+            told = short.step_fast({"x": x}, events)
+            short.step_slow(told, events)
         assert {name: one.tolist() for name, one in told.items()} == {
             name: one.tolist() for name, one in expected.items()
         }
     for name, value in whole.state_dict().items():
         assert torch.equal(short.state_dict()[name], value), name
     assert whole.ticks._bound == short.ticks._bound
+
+
+class Lone(Idler):
+    """Asks nobody while it waits."""
+
+    observes_alone = True
+
+
+@given(st.integers(2, 9), st.lists(st.sampled_from([[False] * 2, [True, False], [True] * 2]), max_size=30))
+def test_a_step_in_two_parts_is_a_step(period: int, ends: list[list[bool]]) -> None:
+    """Where a nest splits, slow levels can follow all fast ones, whatever is due and whatever happens."""
+
+    def build() -> NestedSystem:
+        clocks = {"fast": Clock(period=1), "slow": Clock(period=period)}
+        loners = [
+            Lone(name, clock, 2, after=("slow",))
+            for name, clock in (("end", Clock(event="episode_end")), ("slower", Clock(period=3 * period)))
+        ]
+        return NestedSystem([*loners, *(Counter(name, clock, 2) for name, clock in clocks.items())], 2)
+
+    whole, parts = build(), build()
+    assert parts.splits
+    for t, ended in enumerate(ends):
+        x, events = torch.tensor([1.0, 2.0]) * t, {"episode_end": torch.tensor(ended)}
+        expected = whole.step({"x": x}, events=events)
+        told = parts.step_fast({"x": x}, events)
+        parts.step_slow(told, events)
+        assert {name: one.tolist() for name, one in told.items()} == {
+            name: one.tolist() for name, one in expected.items()
+        }
+    for name, value in whole.state_dict().items():
+        assert torch.equal(parts.state_dict()[name], value), name
+    assert whole.ticks._bound == parts.ticks._bound
+
+
+def test_a_nest_splits_only_where_nobody_could_tell() -> None:
+    def splits(*levels: Counter) -> bool:
+        return NestedSystem(
+            [Counter("fast", Clock(period=1)), Counter("slow", Clock(period=5)), *levels], 1
+        ).splits
+
+    end, slow = Clock(event="episode_end"), ("slow",)
+    assert splits()
+    assert splits(Lone("end", end, after=slow))
+    assert not splits(Idler("end", end, after=slow))  # it may ask what the slow level has just said
+    assert not splits(Counter("end", end))  # it wants to hear of every step, also in its place
+    assert not splits(Counter("late", Clock(period=1), after=slow))  # fast, but it needs a slow one
 
 
 def test_a_loaded_state_knows_when_all_are_in_step_whatever_happened_to_whom() -> None:

@@ -14,12 +14,13 @@ from emotional_ed.affect import AffectConfig, AffectSystem, Drive, Experience
 from emotional_ed.affect.recall import Recall
 from emotional_ed.agents.deep.changes import differ, is_exact, shifted
 from emotional_ed.agents.deep.compiled import compiled_step
-from emotional_ed.agents.deep.heads import Heads, of
+from emotional_ed.agents.deep.heads import Heads
 from emotional_ed.agents.deep.keys import FeatureKeys, start_from_bias
 from emotional_ed.agents.deep.linear_values import LinearValues
 from emotional_ed.agents.deep.mean_drive import mean_drive
 from emotional_ed.agents.deep.replay import Minibatch, Observations
 from emotional_ed.agents.deep.replayed_fear import ReplayedFear
+from emotional_ed.agents.deep.sight import InUse, Reached, Seen, Sight
 from emotional_ed.agents.deep.slow_heads import SlowHeads
 from emotional_ed.checks import require_range
 from emotional_ed.nested import Signals
@@ -28,17 +29,11 @@ _UNSERVED = {"regret": "the rewards of actions not taken"}
 _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
 
 
-class _Seen(NamedTuple):
-    """What the network makes of the observations acted on."""
+class _Look(NamedTuple):
+    """Observations that are to be acted on."""
 
-    features: Tensor
-    """[P, K - 1], of the hidden layer."""
-    key: Tensor
-    """[P, K]."""
-    values: Tensor
-    """[P, A], of the head in use."""
-    every: Tensor | None
-    """[P, H, A], of all heads in use; None if there is one."""
+    observations: Observations
+    heads: InUse
 
 
 class _Step(NamedTuple):
@@ -46,18 +41,11 @@ class _Step(NamedTuple):
 
     before: Observations
     after: Observations
-    seen: _Seen
+    seen: Seen
     """Of the observations acted on."""
-    reached: Tensor
-    """[P, K - 1], features of the observations reached."""
-    every: Tensor | None
-    """[P, H, A], values of the state reached by all heads in use; None if there is one."""
-    values: Tensor
-    """[P, A], by the head in use."""
-    following: Tensor
-    """[P, A], by the target network; [P, H, A] if there are several heads."""
-    slots: Tensor | None
-    """[P], the heads in use; None if there is one."""
+    reached: Reached | None
+    """Of the observations reached; None where that is still to be computed."""
+    heads: InUse
     action: Tensor
     greedy: Tensor
     reward: Tensor
@@ -157,6 +145,7 @@ class Feelings:
         start_from_bias(self.system)
         self.keys = FeatureKeys(online.features_dim, device)
         self.heads = heads
+        self._sight = Sight(online, target, heads, self.keys)
         if heads is not None:
             heads.follow(self.system.recall)
         self.slow = None if heads is None or self.system.attachment is None else SlowHeads(heads)
@@ -166,8 +155,14 @@ class Feelings:
         """The heads that began anew in the last step."""
         self._range = torch.arange(actions, device=device)
         self._exact = is_exact(online.network.observation_space)
-        self._seen: _Seen | None = None
-        self._quietly = compiled_step(self._take_in_quietly, self.system, self.keys) if compiled else None
+        self._seen: Seen | None = None
+        parts = (self.system, self.keys)
+        self._sees_all = compiled and self._sight.is_plain and not len(self.system.shuffles)
+        """Whether the networks are part of the programs, which look anew in every step."""
+        self._fast = compiled_step(self._take_in, *parts) if compiled else None
+        self._glance = compiled_step(self._look_and_want, *parts) if self._sees_all else None
+        if compiled and self.system.recall is not None:
+            self.system.recall.quick_judge = compiled_step(self.system.recall.judge, self.system.recall)
 
     def forget_features(self) -> None:
         """The network or the observation has changed: features must be computed anew."""
@@ -181,43 +176,34 @@ class Feelings:
     @torch.inference_mode()
     def look(self, observations: Observations) -> tuple[Tensor, Tensor]:
         """Return keys [n, K], and values [n, A] of the head that most environments use."""
-        slots = self.slots
-        if slots is None:
-            seen = self._see(self.online.features(observations), None)
+        slots, heads = self.slots, self.heads
+        if slots is None or heads is None:
+            seen = self._sight.see(observations, InUse())
             return seen.key, seen.values
         most = torch.bincount(slots).argmax()
         features = self.online.features(observations)
-        return self.keys(features), self._heads().read(features)[:, most]
-
-    def _see(self, features: Tensor, slots: Tensor | None) -> _Seen:
-        return _Seen(features, self.keys(features), *self._values(features, slots))
-
-    def _values(self, features: Tensor, slots: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return the values [P, A] of the head in use, and those of all heads if there are several."""
-        if slots is None:
-            return self.online.from_features(features), None
-        every = self._heads().read(features)
-        return of(every, slots), every
-
-    def _heads(self) -> Heads:
-        assert self.heads is not None
-        return self.heads
+        return self.keys(features), heads.read(features)[:, most]
 
     @torch.inference_mode()
-    def perceive(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        """Return keys [P, K] and values [P, A] for the observations acted on, computed once."""
-        seen = self._now(observations)
-        return seen.key, seen.values
+    def perceive(self, observations: Observations) -> tuple[Tensor, Tensor, Drive]:
+        """Return what is made of the observations acted on: keys [P, K], values [P, A], what affect wants."""
+        if self._glance is None:
+            seen = self._now(observations)
+            return seen.key, seen.values, self.system.modulate(seen.key)
+        self._seen, wishes = self._glance(_Look(observations, self._sight.in_use(self.slots)))
+        return self._seen.key, self._seen.values, Drive(*wishes)
 
-    def _now(self, observations: Observations) -> _Seen:
+    def _now(self, observations: Observations) -> Seen:
         if self._seen is None:
-            self._seen = self._see(self.online.features(observations), self.slots)
+            self._seen = self._sight.see(observations, self._sight.in_use(self.slots))
         return self._seen
 
-    @torch.inference_mode()
-    def drive(self, key: Tensor) -> Drive:
-        """Return what affect wants in states with keys [P, K]."""
-        return self.system.modulate(key)
+    def _look_and_want(self, step: _Look) -> tuple[Seen, tuple[Tensor | None, ...]]:
+        """Return what is seen, and the fields of the drive."""
+        seen = self._sight.see(step.observations, step.heads)
+        drive = self.system.modulate(seen.key)
+        wishes = drive.exploration, drive.bias, drive.avoidance, drive.persist, drive.action, drive.exclude
+        return seen, wishes
 
     @torch.inference_mode()
     def appraise(
@@ -248,42 +234,39 @@ class Feelings:
             all [P], observations [P, ...].
         """
         seen, slots = self._now(before), self.slots
-        reached = self.online.features(after)
-        values, every = self._values(reached, slots)
+        heads = self._sight.in_use(slots)
+        reached = None if self._sees_all else self._sight.reach(after, heads)
         done = terminated | truncated
-        step = _Step(
-            before, after, seen, reached, every, values,
-            self._following(after, slots), slots, action, greedy, reward, terminated, done,
-        )  # fmt: skip
+        step = _Step(before, after, seen, reached, heads, action, greedy, reward, terminated, done)
         self.lived = None if slots is None else slots.clone()  # recall may go on to another
         ended = bool(done.any())
-        if self._quietly is not None and not ended and self.system.is_quiet:
-            self.system.quietly_appraised(self._quietly(step))
-            key = self.keys(reached)  # as it is computed wherever one goes on: no program rounds it otherwise
+        if self._fast is not None and self.system.steps_apart(ended):
+            self.system.appraise_slow(self._fast(step))
         else:
-            experience = self._experience(step)
-            self.system.appraise(experience, bends_step=False)
-            key = experience.next_key
-        self._seen, self.begun = _Seen(reached, key, values, every), ()
+            self.system.appraise(self._experience(step), bends_step=False)
+        self._seen, self.begun = None, ()
         if ended:
-            self._seen = None
             self._end_episodes()
+        elif reached is not None:  # its key as it is computed wherever one goes on: no program rounds it
+            key = self.keys(reached.features)
+            self._seen = Seen(reached.features, key, reached.values, reached.every)
 
-    def _take_in_quietly(self, step: _Step) -> Signals:
-        """Take in a step in which nothing ends, and return its signals."""
-        return self.system.appraise_quietly(self._experience(step))
+    def _take_in(self, step: _Step) -> Signals:
+        """Take in what comes in every step, and return its signals."""
+        return self.system.appraise_fast(self._experience(step))
 
     def _experience(self, step: _Step) -> Experience:
         """Return a step as the affect system takes it; the keys learn of the features reached."""
-        self.keys.take_in(step.reached)
-        target, lss, felt = self._surprise(step)
+        reached = self._sight.reach(step.after, step.heads) if step.reached is None else step.reached
+        self.keys.take_in(reached.features)
+        target, lss, felt = self._surprise(step, reached)
         return Experience(
             key=step.seen.key,
-            next_key=self.keys(step.reached),
+            next_key=self.keys(reached.features),
             action=step.action,
             chosen=step.action[:, None] == self._range,
             greedy=step.greedy,
-            moved=self._moved(step.before, step.after, step.seen.features, step.reached),
+            moved=self._moved(step.before, step.after, step.seen.features, reached.features),
             terminated=step.terminated,
             done=step.done,
             target=target,
@@ -292,26 +275,20 @@ class Feelings:
             slot_lss=felt,
         )
 
-    def _surprise(self, step: _Step) -> tuple[Tensor, Tensor, Tensor]:
+    def _surprise(self, step: _Step, reached: Reached) -> tuple[Tensor, Tensor, Tensor]:
         """Return target and surprise of the head in use [P], and what every head would have felt [P, H]."""
-        where = step.action[:, None]
-        if step.slots is None or step.every is None or step.seen.every is None:
-            best = self._best(step.following, step.values).masked_fill(step.terminated, 0)
+        where, slots = step.action[:, None], step.heads.slots
+        if slots is None or reached.every is None or step.seen.every is None:
+            best = self._best(reached.following, reached.values).masked_fill(step.terminated, 0)
             target = step.reward + self.discount * best
             lss = target - step.seen.values.gather(1, where).squeeze(1)
             return target, lss, lss[:, None]
-        best = self._best(step.following, step.every).masked_fill(step.terminated[:, None], 0)
+        best = self._best(reached.following, reached.every).masked_fill(step.terminated[:, None], 0)
         targets = step.reward[:, None] + self.discount * best  # [P, H]
         held = step.seen.every.gather(2, where[:, None].expand(-1, best.shape[1], 1)).squeeze(2)
         surprise = targets - held
-        target, lss = (one.gather(1, step.slots[:, None]).squeeze(1) for one in (targets, surprise))
+        target, lss = (one.gather(1, slots[:, None]).squeeze(1) for one in (targets, surprise))
         return target, lss, surprise
-
-    def _following(self, after: Observations, slots: Tensor | None) -> Tensor:
-        """Return what the target network holds of the state reached, [P, A], or [P, H, A] of every head."""
-        if slots is None:
-            return self.target(after)
-        return self._heads().read_target(self.target.features(after))
 
     def _best(self, following: Tensor, online: Tensor) -> Tensor:
         """Return the value of the next state by the target network's [..., A] and the online one's."""

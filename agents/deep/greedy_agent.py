@@ -139,11 +139,9 @@ class GreedyAgent(EmotionalAgent):
 
     def _choose(self, feelings: Feelings, epsilon: float, uniform: float, n_envs: int) -> Actions:
         observations = self._tensors(self._last_obs)
-        key, values = feelings.perceive(observations)
+        key, values, drive = feelings.perceive(observations)
         values = self._compared(observations, values, key, own=True)
-        self._acted = choose(
-            values, feelings.drive(key), epsilon, uniform, lambda: self._draw(n_envs), self._streams.next
-        )
+        self._acted = choose(values, drive, epsilon, uniform, lambda: self._draw(n_envs), self._streams.next)
         actions: Actions = self._acted[0].cpu().numpy()
         return actions
 

@@ -74,17 +74,31 @@ class Heads(nn.Module):
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, features: Tensor) -> Tensor:
-        """Return what every head in use makes of features [B, K]: [B, H, A]."""
-        own = self.online.from_features(features)[:, None]
+    def stacked(self) -> Tensor | None:
+        """Return the other heads in use, [H - 1, A, K + 1]; None if there are none."""
         others: list[Tensor] = [*self.learning()]
-        return own if not others else torch.cat([own, _linear(features, torch.stack(others))], dim=1)
+        return torch.stack(others) if others else None
 
-    def read_target(self, features: Tensor) -> Tensor:
-        """Return the same of the target network and its heads."""
-        own = self.target.from_features(features)[:, None]
+    def target_stacked(self) -> Tensor | None:
+        """Return the same of the target network."""
         number = self.in_use - 1
-        return own if not number else torch.cat([own, _linear(features, self.target_more[:number])], dim=1)
+        return self.target_more[:number] if number else None
+
+    def read(self, features: Tensor, more: Tensor | None = None) -> Tensor:
+        """Return what every head in use makes of features [B, K]: [B, H, A].
+
+        Args:
+            features: of the network that learns.
+            more: what `stacked` returned, if that is at hand.
+        """
+        return _joined(
+            self.online.from_features(features), features, self.stacked() if more is None else more
+        )
+
+    def read_target(self, features: Tensor, more: Tensor | None = None) -> Tensor:
+        """Return the same of the target network and its heads."""
+        own = self.target.from_features(features)
+        return _joined(own, features, self.target_stacked() if more is None else more)
 
     def values(self, observations: Observations, slots: Tensor) -> Tensor:
         """Return the values [B, A] of the heads `slots` [B]."""
@@ -158,6 +172,11 @@ def of(values: Tensor, slots: Tensor) -> Tensor:
     """Return the values [B, A] of one head each from those of all [B, H, A]."""
     where = slots[:, None, None].expand(-1, 1, values.shape[-1])
     return values.gather(1, where).squeeze(1)
+
+
+def _joined(own: Tensor, features: Tensor, more: Tensor | None) -> Tensor:
+    own = own[:, None]
+    return own if more is None else torch.cat([own, _linear(features, more)], dim=1)
 
 
 def _linear(features: Tensor, heads: Tensor) -> Tensor:

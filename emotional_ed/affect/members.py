@@ -19,6 +19,11 @@ class Members:
         self.nobody = rows is not None and not len(rows)
         self._rows = rows if due is None or rows is None or len(rows) < len(due) else None  # None: all
 
+    @property
+    def everybody(self) -> bool:
+        """Whether these are all."""
+        return self._rows is None
+
     def of(self, whole: Tensor, axis: int = 0) -> Tensor:
         """Return their part of `whole`."""
         return whole if self._rows is None else whole.index_select(axis, self._rows)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -93,6 +93,30 @@ class _Numbers(NamedTuple):
     """1 where chance is the cue."""
 
 
+class Episode(NamedTuple):
+    """An episode that has ended."""
+
+    who: Members
+    """Whose."""
+    mood: Tensor
+    """[P], of all members."""
+
+
+class Judged(NamedTuple):
+    """What an episode says of the memories of n members."""
+
+    posterior: Tensor
+    """[n, S + 1]."""
+    best: Tensor
+    """[n, 1], of the posterior."""
+    stay: Tensor
+    """[n] bool, who goes on with the present memory."""
+    behind: Tensor
+    """[n, S + 1], how far behind the present memory another can fall."""
+    patience: Tensor
+    """[n], of the configuration."""
+
+
 @final
 class Recall(Channel):
     """Every episode: which memory of values would have been surprised least by what happened?
@@ -163,6 +187,7 @@ class Recall(Channel):
     after = ("mood",)
     needs = ("mood",)
     idles = True
+    observes_alone = True
 
     def start(self, configs: Sequence[RecallConfig]) -> None:
         """Start with one memory in use."""
@@ -182,6 +207,8 @@ class Recall(Channel):
         self.register_buffer("ignorance", torch.zeros(population, 2))
         self.register_buffer("doubt", torch.zeros(population, 2))
         self.remember("scale", "outcome", "episodes", "displeasure", "steps", "scatter")
+        self.quick_judge: Callable[[Episode], Judged] | None = None
+        """`judge` in less time, asked where it is everybody whose episode has ended."""
         tries = any(config.patience for config in configs)
         self.trial = Trial(population, room) if tries else None
         number = torch.tensor([config.slots for config in configs]) * self.present.to(torch.int64)
@@ -200,6 +227,10 @@ class Recall(Channel):
     index: Tensor
     is_blank: Tensor
     numbers: Tensor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of, which has no programs."""
+        return {**self.__dict__, "quick_judge": None}
 
     @property
     def in_use(self) -> int:
@@ -231,6 +262,27 @@ class Recall(Channel):
         who = Members(due)
         if who.nobody:
             return
+        judge = self.quick_judge if who.everybody and self.quick_judge is not None else self.judge
+        judged = judge(Episode(who, signals["mood"]))
+        slot, posterior, stay = who.of(self.slot), judged.posterior, judged.stay
+        goes = ~stay
+        if bool(goes.any()):  # somebody goes on to another memory, which is rare
+            slot, posterior = self._go(who, slot, judged)
+        here = self.index == slot.unsqueeze(-1)  # [n, S + 1]
+        nearness = (1 + posterior / judged.behind).masked_fill_(here, 0).amax(-1).clamp_min_(0)
+        who.put(self.displeasure, nearness * stay)
+        who.put(self.posterior, posterior)
+        who.put(self.age, (who.of(self.age) + 1).masked_fill_(here[:, : self.room], 0))
+        if self.trial is not None:
+            self.trial.settle(who, goes)
+            if bool(self.fresh.any()):
+                self.trial.forget(self.begun())
+        who.clear(self.total)
+        who.clear(self.steps)
+
+    def judge(self, step: Episode) -> Judged:
+        """Return what an episode says of the memories; looks at nothing, so that it can be compiled."""
+        who = step.who
         numbers = _Numbers(*who.of(self.numbers, 1).unbind(0))
         total, slot = who.of(self.total), who.of(self.slot)
         present = slot.unsqueeze(-1)
@@ -250,7 +302,7 @@ class Recall(Channel):
         known = who.of(self.used) & who.of(self.allowed)
         possible = torch.nn.functional.pad(known, (0, 1), value=True)  # a blank one always is
         score = torch.where(possible, who.of(self.posterior) - cost, _NEVER)
-        behind = self._behind(numbers, who.of(signals["mood"]))
+        behind = self._behind(numbers, who.of(step.mood))
         best = score[:, : self.room].amax(-1)
         above = score[:, -1] - best
         doubts, certain = above > -behind[:, -1], above <= -_ALMOST * behind[:, -1]
@@ -263,14 +315,7 @@ class Recall(Channel):
         posterior = torch.where(possible, torch.maximum(score, -behind), _NEVER)
         if self.trial is not None and verdict is not None:
             posterior = self.trial.propose(who, numbers, verdict, present, known, posterior, behind)
-        before = slot.clone()  # of one member alone `slot` is the buffer itself
-        self._switch(who, numbers, slot, posterior, behind)
-        if self.trial is not None:
-            self.trial.settle(who, who.of(self.slot) != before)
-            if bool(self.fresh.any()):
-                self.trial.forget(self.begun())
-        who.clear(self.total)
-        who.clear(self.steps)
+        return self._choose(who, numbers, slot, posterior, behind)
 
     def _standardise(self, who: Members, numbers: _Numbers, total: Tensor, own: Tensor) -> Tensor:
         scale, usual, episodes = who.of(self.scale), who.of(self.outcome), who.of(self.episodes)
@@ -331,30 +376,23 @@ class Recall(Channel):
         blank = behind * numbers.reluctance.unsqueeze(-1)
         return torch.cat([behind.expand(-1, self.room), blank], dim=-1)
 
-    def _switch(
+    def _choose(
         self, who: Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, behind: Tensor
-    ) -> None:
+    ) -> Judged:
         best = posterior.amax(-1, keepdim=True)
         stay = (posterior.gather(-1, slot.unsqueeze(-1)) >= best).squeeze(-1)
         if self.any_chance:
             posterior, best, stay = self._by_chance(who, numbers, slot, posterior, best, stay)
         if not self.all_several:
             stay = stay | (numbers.several == 0)
-        if not bool(stay.all()):  # somebody goes on to another memory, which is rare
-            if self.trial is not None:  # whatever is taken up is not in doubt
-                left = (~stay & (numbers.patience > 0)).unsqueeze(-1) & self.is_blank
-                posterior = torch.where(left & (posterior < best), -behind, posterior)
-            slot, posterior = self._go(who, slot, posterior, best, stay, behind)
-        here = self.index == slot.unsqueeze(-1)  # [n, S + 1]
-        nearness = (1 + posterior / behind).masked_fill_(here, 0).amax(-1).clamp_min_(0)
-        who.put(self.displeasure, nearness * stay)
-        who.put(self.posterior, posterior)
-        who.put(self.age, (who.of(self.age) + 1).masked_fill_(here[:, : self.room], 0))
+        return Judged(posterior, best, stay, behind, numbers.patience)
 
-    def _go(
-        self, who: Members, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor, behind: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _go(self, who: Members, slot: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
         """Take up the best memory where the present one is not; return the slots and the posterior left."""
+        posterior, best, stay, behind, patience = judged
+        if self.trial is not None:  # whatever is taken up is not in doubt
+            left = (~stay & (patience > 0)).unsqueeze(-1) & self.is_blank
+            posterior = torch.where(left & (posterior < best), -behind, posterior)
         first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [n], room stands for blank
         blank = ~stay & (first == self.room)
         slot = torch.where(stay, slot, torch.where(blank, self._free(who), first))

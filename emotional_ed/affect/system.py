@@ -171,7 +171,8 @@ class AffectSystem(QuickModule):
     def modulate(self, key: Tensor) -> Drive:
         """Return how affect bends the choice of an action in the state with `key`; changes no state."""
         drive, shuffled = Drive(), len(self.shuffles) > 0
-        self._wishes = {}
+        if shuffled:
+            self._wishes = {}
         for channel in self._choosing:
             wish = channel.modulate(key)
             if shuffled and channel.name in self.shuffles:
@@ -231,16 +232,16 @@ class AffectSystem(QuickModule):
             signals["step_factor"] = factor
         return factor
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no slow level can be due in the next step, and nothing is shuffled."""
-        return not self.nest.ticks.pending and not len(self.shuffles)
+    def steps_apart(self, ended: bool) -> bool:
+        """Return whether the next step can be made in two parts; `ended`: whether some episode ends in it."""
+        nest = self.nest
+        return (nest.splits or (not ended and nest.is_quiet)) and not len(self.shuffles)
 
-    def appraise_quietly(self, experience: Experience) -> Signals:
-        """Do what `appraise` does to tensors, where that `is_quiet` and no episode ends.
+    def appraise_fast(self, experience: Experience) -> Signals:
+        """Do the part of `appraise` that comes in every step, where the step `steps_apart`.
 
-        Looks at nothing, so that it can be compiled. Nothing is said about level 0's step size. The host has
-        to tell afterwards what came of it: `quietly_appraised`.
+        Looks at nothing, so that it can be compiled. Nothing is said about level 0's step size. What is left
+        does `appraise_slow`.
 
         Args:
             experience: what happened, with `slot_lss` if there is recall.
@@ -249,21 +250,25 @@ class AffectSystem(QuickModule):
             The signals of the step.
         """
         signals = _told(experience)
-        self._listen(self.nest.step_quietly(signals, {"episode_end": experience.done}))
+        self._listen(self.nest.step_fast(signals, {"episode_end": experience.done}))
         return signals
 
-    def quietly_appraised(self, signals: Signals) -> None:
-        """Do the host's part of `appraise_quietly`."""
-        self.nest.ticks.note_step()
+    def appraise_slow(self, signals: Signals) -> None:
+        """Do the rest of `appraise` after `appraise_fast`, whose signals these are."""
+        self.nest.step_slow(signals, {"episode_end": signals["done"]})
+        self._mute(signals)
         self.signals = signals
 
     def _listen(self, signals: Signals) -> None:
         """Do not hear what a member lacks, and let attachment be as strong as it is trusted."""
+        self._mute(signals)
+        if self.attachment is not None and "weight_attachment" in signals:
+            self.attachment.rate.mul_(signals["weight_attachment"])
+
+    def _mute(self, signals: Signals) -> None:
         for channel in self._lacking:
             if channel.name in signals:
                 signals[channel.name] = torch.where(channel.present > 0, signals[channel.name], 0.0)
-        if self.attachment is not None and "weight_attachment" in signals:
-            self.attachment.rate.mul_(signals["weight_attachment"])
 
     def _complete(self, experience: Experience) -> Experience:
         """Make sure that recall knows what its memories would have felt; a single one has felt it."""

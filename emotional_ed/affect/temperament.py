@@ -48,6 +48,7 @@ class Temperament(Channel):
     clock = Clock(event="episode_end")
     after = ("mood",)
     idles = True
+    observes_alone = True
 
     def start(self, configs: Sequence[TemperamentConfig]) -> None:
         """Start where the configuration says."""

@@ -28,12 +28,14 @@ class Level(QuickModule, ABC):
 
     Class attributes:
         idles: whether `update` with nobody due changes nothing and says nothing, so that it may be left out.
+        observes_alone: whether `observe` uses nothing that a slow level's `update` changes in the same step.
 
     Raises:
         ValueError: the name is empty or holds a dot.
     """
 
     idles: ClassVar[bool] = False
+    observes_alone: ClassVar[bool] = False
 
     def __init__(self, name: str, clock: Clock, *, after: Sequence[str] = ()) -> None:
         super().__init__()

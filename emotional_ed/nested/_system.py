@@ -53,6 +53,9 @@ class NestedSystem(QuickModule):
             _Turn(row, one, _observes(one), one.clock.every_step, one.clock.event)
             for row, one in enumerate(self.order)
         ]
+        self._slow = [turn for turn in self._turns if _is_slow(turn)]
+        self.splits = _splits(self._turns)
+        """Whether slow levels can all run after the fast ones, to the same effect."""
         self.ticks = Ticks([level.clock.period for level in self.order], (population,), device=device)
 
     def step(
@@ -96,18 +99,23 @@ class NestedSystem(QuickModule):
                     ticks.fired(row, due)
         return signals
 
-    def step_quietly(self, signals: Signals, events: Mapping[str, Tensor]) -> Signals:
-        """Do what `step` does to tensors where nothing happens and no slow level is due, looking at nothing.
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no slow level can be due in the next step, if no event happens."""
+        return not self.ticks.pending
 
-        A straight line of tensor operations, made to be compiled. That no event happens to anybody, and that
-        not `ticks.pending`, the host has to know before; `ticks.note_step` it has to call after.
+    def step_fast(self, signals: Signals, events: Mapping[str, Tensor]) -> Signals:
+        """Do the part of `step` that comes in every step, looking at nothing; `step_slow` does the rest.
+
+        A straight line of tensor operations, made to be compiled. The two together are `step` where the nest
+        `splits`, or where it `is_quiet` and no event happens.
 
         Args:
             signals: inputs of the step; results are added to it.
-            events: [P] bool, False everywhere, for each event that a clock listens to.
+            events: [P] bool for each event that a clock listens to.
 
         Returns:
-            `signals`, with what the levels added: the numbers of `step`.
+            `signals`, with what the levels added.
         """
         self.ticks.count()
         for _, level, observes, every_step, event in self._turns:
@@ -118,6 +126,16 @@ class NestedSystem(QuickModule):
             elif event is not None and not level.idles:
                 level.update(signals, events[event])
         return signals
+
+    def step_slow(self, signals: Signals, events: Mapping[str, Tensor]) -> None:
+        """Do the rest of a step after `step_fast`: count on the host, and run slow levels that are due."""
+        idle, ticks = _idle(events), self.ticks
+        ticks.note_step()
+        for row, level, _, _, event in self._slow:
+            due = ticks.due(row) if event is None else None if event in idle else events[event]
+            if due is not None:
+                level.update(signals, due)
+                ticks.fired(row, due)
 
     def _checked(self, events: Mapping[str, Tensor], active: Tensor | None) -> Mapping[str, Tensor]:
         """Refuse a missing event, and masks that are not [P] bool, before anything has moved."""
@@ -156,6 +174,19 @@ class NestedSystem(QuickModule):
 def _observes(level: Level) -> bool:
     """Tell levels that take in every step from those that wait for their clock."""
     return type(level).observe is not Level.observe
+
+
+def _is_slow(turn: _Turn) -> bool:
+    """Tell levels that have nothing to update in most steps."""
+    return not turn.every_step and (turn.event is None or turn.level.idles)
+
+
+def _splits(turns: Sequence[_Turn]) -> bool:
+    slow = [_is_slow(turn) for turn in turns]
+    first = slow.index(True) if any(slow) else len(slow)
+    fast, rest = turns[:first], turns[first:]
+    alone = all(not turn.observes or turn.level.observes_alone for turn in rest[1:])
+    return all(slow[first:]) and alone and all(turn.every_step for turn in fast)
 
 
 def _happened(event: Tensor, active: Tensor | None) -> Tensor:
