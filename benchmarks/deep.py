@@ -2,7 +2,8 @@
 
 The same network, the same hyper-parameters, one thread, on CartPole-v1, and on pictures.
 
-speed: environment steps per second, all agents in one process. Four settings: Stable-Baselines3's defaults
+speed: environment steps per second of agents in one process, which live on in short turns, so that what the
+machine does besides hits all of them. Four settings: Stable-Baselines3's defaults
 (a gradient step every 4 steps, 64-64 units), those tuned for CartPole by rl-baselines3-zoo (128 gradient
 steps every 256 steps, 256-256 units), the latter with 8 environments (every 32 steps of each), and the
 defaults with Stable-Baselines3's convolutional network on pictures of 84 by 84 points. Each agent learns for
@@ -12,8 +13,8 @@ filled.
 growth: seconds for every 10,000 steps of one long run at level 2, and the memory of the process then; at the
 end 10,000 steps more, in turn with a young agent, because how fast a machine is changes in the meantime.
 
-python benchmarks/deep.py speed --rounds 3
-python benchmarks/deep.py speed --rounds 3 --device cuda
+python benchmarks/deep.py speed
+python benchmarks/deep.py speed --device cuda
 python benchmarks/deep.py memory --steps 20000
 python benchmarks/deep.py growth --steps 1000000
 """
@@ -42,8 +43,8 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 
-ROUNDS = 7
-WARM, STEPS = 1280, 5120  # steps before the clock starts, and timed; whole rollouts in both settings
+ROUNDS = 10
+WARM, STEPS = 1280, 512  # steps before the clock starts, and in one turn; whole rollouts in all settings
 ZOO: dict[str, Any] = {
     "learning_rate": 2.3e-3, "batch_size": 64, "buffer_size": 100_000, "learning_starts": 1000,
     "gamma": 0.99, "target_update_interval": 10, "train_freq": 256, "gradient_steps": 128,
@@ -119,16 +120,13 @@ ARMS: dict[str, Make] = {
 CHUNK = 10_000  # steps between two looks at the clock
 
 
-def rate(make: Make, seed: int, kwargs: dict[str, Any], device: str) -> float:
-    """Return environment steps per second of one run."""
-    model = make(seed, kwargs, device)
-    steps = STEPS // SHORTER if "policy" in kwargs else STEPS
-    model.learn(WARM // SHORTER if "policy" in kwargs else WARM)
+def seconds(model: DQN, steps: int) -> float:
+    """Return how long an agent takes for some more steps."""
     began = time.perf_counter()
     model.learn(steps, reset_num_timesteps=False)
-    if device == "cuda":
+    if model.device.type == "cuda":
         torch.cuda.synchronize()
-    return steps / (time.perf_counter() - began)
+    return time.perf_counter() - began
 
 
 def title(device: str = "cpu") -> str:
@@ -142,14 +140,16 @@ def title(device: str = "cpu") -> str:
 def speed(rounds: int, device: str) -> None:
     """Print one table a setting."""
     print(
-        f"{title(device)}, {STEPS} steps a run ({STEPS // SHORTER} with pictures), {rounds} rounds in which "
-        "all agents take turns: median (from smallest to largest)."
+        f"{title(device)}, {rounds} rounds in which all agents take turns, {STEPS} steps each "
+        f"({STEPS // SHORTER} with pictures): median (from smallest to largest)."
     )
     for name, kwargs in SETTINGS.items():
-        rates: dict[str, list[float]] = {name: [] for name in ARMS}
-        for seed in range(rounds):
-            for arm, make in ARMS.items():
-                rates[arm].append(rate(make, seed, kwargs, device))
+        shorter = SHORTER if "policy" in kwargs else 1
+        models = {arm: make(0, kwargs, device).learn(WARM // shorter) for arm, make in ARMS.items()}
+        rates: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        for _ in range(rounds):
+            for arm, model in models.items():
+                rates[arm].append(STEPS // shorter / seconds(model, STEPS // shorter))
         reference = rates["Stable-Baselines3 DQN"]
         print(f"\n{name}\n\n| agent | steps per second | times Stable-Baselines3 |\n|---|---|---|")
         for arm, own in rates.items():

@@ -57,7 +57,7 @@ class EmotionalDQN(GreedyAgent, DQN):
             heads are tried before a new one is begun (see `Trial`). 0 never tries one, and compares heads by
             the mean of their surprise alone.
         sleep: how long to sleep between episodes; None never does. It needs a `SalienceReplayBuffer`.
-        compiled: whether affect is compiled by `torch.compile` for steps in which no episode ends: some
+        compiled: whether what affect does in every step is compiled by `torch.compile`: some twenty
             seconds at the beginning, and a C++ compiler, for less time a step. Numbers are those of the agent
             that is not compiled but for rounding; to go on exactly, do not change it.
         **kwargs: everything that `stable_baselines3.DQN` takes, by name.

@@ -46,7 +46,7 @@ class EmotionalQRDQN(GreedyAgent, QRDQN):
         risk: share of the outcomes that full fear leaves out, the best ones; in [0, 1], used on quantiles.
         stillness: observations of real numbers count as unchanged if their hidden features change by no more
             than this share of their length, >= 0.
-        compiled: whether affect is compiled by `torch.compile` for steps in which no episode ends: some
+        compiled: whether what affect does in every step is compiled by `torch.compile`: some twenty
             seconds at the beginning, and a C++ compiler, for less time a step. Numbers are those of the agent
             that is not compiled but for rounding; to go on exactly, do not change it.
         **kwargs: everything that `sb3_contrib.QRDQN` takes, by name.

@@ -105,7 +105,7 @@ class Feelings:
         heads: value heads, if the affect needs them: one a slot of recall.
         reluctance: added to that of `RecallConfig`, in [0, 1e6].
         patience: of recall, see `RecallConfig`.
-        compiled: whether steps in which no episode ends are compiled, at the first of them.
+        compiled: whether what comes in every step is compiled, at the first, and how recall judges episodes.
 
     Raises:
         ValueError: a part of `affect` cannot be served, or a number is out of range.
