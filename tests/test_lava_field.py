@@ -342,6 +342,8 @@ def test_a_room_lives_as_its_tables_say() -> None:
         for episode in range(300):
             env.reset(seed=7 if episode == 0 else None)
             needs.append(env._need)
+            if episode >= 50:
+                continue
             model = env.model()
             state, door = int(model.start[0]), env._room.door
             for _ in range(doors.LIMIT):
