@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from emotional_ed.experiments.against_controls import controls_text
 from emotional_ed.experiments.contest import Budget
 from emotional_ed.experiments.evidence_tables import Claim, evidence_table, overall, weights_table
 from emotional_ed.experiments.outcome import gathered_scores, load_suite
-from emotional_ed.experiments.suite import LAST, SuiteSpec, run_suite
+from emotional_ed.experiments.suite import SuiteSpec, run_suite
 from emotional_ed.experiments.tasks import TASKS
 from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
@@ -66,11 +67,18 @@ def run_claims(
     `make` builds the contest of a mechanism and a task; other studies have tasks of their own.
 
     Raises:
-        ValueError: a folder holds something that no contest has written, or a contest cannot be run.
+        ValueError: a folder holds something that no contest has written, or a contest of another budget, or
+            a contest cannot be run.
     """
     for mechanism, task in claims:
         folder = out / mechanism / task
-        if (folder / LAST).is_file():
+        finished = load_suite(folder)
+        if finished is not None:
+            if finished.budget != budget:
+                raise ValueError(
+                    f"out: got {str(folder)!r}, where a contest with {finished.budget} is finished, expected "
+                    f"another folder for {budget}"
+                )
             continue
         _clear(folder)
         began = time.perf_counter()
@@ -130,12 +138,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default="runs/evidence", help="folder; finished contests in it are kept")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", nargs="*", default=[], help="mechanisms; all of them by default")
+    parser.add_argument(
+        "--first-seed",
+        type=int,
+        default=BUDGET.first_seed,
+        help=f"first of the seeds that are reported (default {BUDGET.first_seed})",
+    )
     arguments = parser.parse_args(argv)
     out = Path(arguments.out)
 
     def work() -> str:
         wanted = [require_choice("only", name, dict(CLAIMS)) for name in arguments.only] or dict(CLAIMS)
-        run_claims([claim for claim in CLAIMS if claim[0] in wanted], out, arguments.jobs)
+        budget = dataclasses.replace(BUDGET, first_seed=arguments.first_seed)
+        run_claims([claim for claim in CLAIMS if claim[0] in wanted], out, arguments.jobs, budget)
         return write_evidence(out).read_text()
 
     return tell("evidence", work)

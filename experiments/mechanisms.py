@@ -178,6 +178,12 @@ def _recall(task: Task) -> Arms:
             affect=_recalling(),
             search={**_RECALL_SEARCH, "affect.recall.mood_gain": Range(0.0, 0.9, "linear")},
         ),
+        "recall-per-step": Arm(
+            role="own",
+            affect=_recalling(mood_gain=0.0, per_step=True),
+            search=_RECALL_SEARCH,
+            note="an episode is judged by its mean surprise a step, as deep agents do, not by the sum",
+        ),
         "recall-by-chance": Arm(
             role="control",
             affect=_recalling(cue="chance"),

@@ -166,6 +166,9 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     written = (tmp_path / "regret" / "full-feedback" / "suite.json").stat().st_mtime_ns
     evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=budget, steps=60)
     assert (tmp_path / "regret" / "full-feedback" / "suite.json").stat().st_mtime_ns == written
+    other = dataclasses.replace(budget, first_seed=4)
+    with pytest.raises(ValueError, match=r"first_seed=3\) is finished, expected another folder for .*seed=4"):
+        evidence.run_claims([("regret", "full-feedback")], tmp_path, jobs=1, budget=other, steps=60)
     text = evidence.write_evidence(tmp_path).read_text()
     assert text.startswith("### regret")
     assert "| full-feedback |" in text
