@@ -875,6 +875,27 @@ def test_members_may_differ_in_which_parts_they_have() -> None:
             assert factor[i].item() == (1.0 if single is None else single.item()), (t, i)
 
 
+def test_a_step_in_two_parts_is_a_step_also_for_members_that_lack_something() -> None:
+    full = AffectConfig.levels(2)
+    kinds = [AffectConfig.levels(0), AffectConfig.levels(1), full, dataclasses.replace(full, recall=None)]
+    kinds += [dataclasses.replace(full, mood=None, recall=None), dataclasses.replace(full, fear=None)]
+    number = len(kinds)
+    whole, parts = (AffectSystem(kinds, number, actions=ACTIONS, keys=STATES) for _ in range(2))
+    generator = torch.Generator().manual_seed(0)
+    for t in range(200):
+        lss = torch.randn(number, generator=generator) - float(t % 70 > 50)
+        step = experience(lss=lss, key=t % 3, next_key=t % 2, done=t % 7 == 6, population=number)
+        assert parts.steps_apart(ended=t % 7 == 6)
+        whole.appraise(step, bends_step=False)
+        signals = parts.appraise_fast(step)
+        parts.appraise_slow(signals)
+        assert whole.signals.keys() == parts.signals.keys()
+        for name, value in whole.signals.items():
+            assert torch.equal(parts.signals[name], value), (t, name)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(parts.state_dict()[name], value), name
+
+
 def test_updates_are_counted_by_level() -> None:
     nest = system(AffectConfig.levels(2))
     for t in range(100):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -16,7 +18,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from test_deep_recall import Turns, by_chance
 from test_deep_resume import assert_goes_on
 
-from emotional_ed.affect import AffectConfig
+from emotional_ed.affect import AffectConfig, Channel, ChannelConfig
 from emotional_ed.affect.attachment import AttachmentConfig
 from emotional_ed.affect.curiosity import CuriosityConfig
 from emotional_ed.affect.joy import JoyConfig
@@ -27,6 +29,7 @@ from emotional_ed.affect.weights import WeightsConfig
 from emotional_ed.agents import EmotionalDQN, EmotionalQRDQN
 from emotional_ed.agents.deep import CompileError
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
+from emotional_ed.memory import value_checks
 
 SMALL: dict[str, Any] = {
     "learning_starts": 20, "buffer_size": 500, "batch_size": 8, "train_freq": 4, "gradient_steps": 1,
@@ -103,9 +106,10 @@ def traced(monkeypatch: pytest.MonkeyPatch, *, every_guard: bool = False) -> lis
         graphs.append(graph)
         return torch._dynamo.lookup_backend("aot_eager")(graph, inputs)
 
-    def trace(step: Any, options: dict[str, Any]) -> Any:
-        chosen = {} if every_guard else {"guard_filter_fn": options["guard_filter_fn"]}
-        return whole(step, fullgraph=True, backend=note, options=chosen)
+    def trace(step: Any, fullgraph: bool, options: dict[str, Any]) -> Any:
+        kept = {} if every_guard else {"guard_filter_fn"} & options.keys()
+        chosen = {name: options[name] for name in kept}
+        return whole(step, fullgraph=fullgraph, backend=note, options=chosen)
 
     monkeypatch.setattr(torch, "compile", trace)
     return graphs
@@ -161,6 +165,96 @@ def test_agents_of_one_process_have_programs_of_their_own(monkeypatch: pytest.Mo
     assert len(graphs) == 2 * len(models)
     for discount, model in zip(discounts, models, strict=True):
         assert_alike(model, dqn(AffectConfig.levels(1), gamma=discount).learn(60))
+
+
+def channel(title: str, update: Callable[[Any, Any], None]) -> Any:
+    """Return the configuration of a channel with a buffer `level` and a plain number `count`."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(ChannelConfig):
+        rate: float = 0.1
+
+    def start(self: Any, configs: Any) -> None:
+        self.remember("level")
+        self.count = 0
+
+    def whole(self: Any, signals: Any, due: Any) -> None:
+        update(self, signals)
+        signals[self.name] = self.level.clone()
+
+    type(title.title(), (Channel,), {"name": title, "Config": Config, "start": start, "update": whole})
+    return Config()
+
+
+def count(self: Any, signals: Any) -> None:
+    self.count += 1
+    self.level.add_(self.count)
+
+
+def ask(self: Any, signals: Any) -> None:
+    self.level.add_(1 if signals["reward"].sum() > 0 else -1)
+
+
+@pytest.fixture
+def own_channels() -> Iterator[None]:
+    before = dict(Channel.registry)
+    yield
+    Channel.registry.clear()
+    Channel.registry.update(before)
+
+
+def add(self: Any, signals: Any) -> None:
+    self.level.add_(signals["surprise"])
+
+
+@pytest.mark.usefixtures("own_channels")
+@pytest.mark.parametrize("update", [count, ask])
+def test_a_channel_that_no_program_can_hold_is_refused(
+    update: Callable[[Any, Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced(monkeypatch)
+    affect = dataclasses.replace(LEVEL2, own=(channel("strange", update),))
+    with pytest.raises(CompileError, match=r"one program here \(.*expected channels that ask for no number"):
+        dqn(affect, compiled=True).learn(40)
+
+
+@pytest.mark.usefixtures("own_channels")
+def test_a_channel_of_ones_own_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced(monkeypatch)
+    affect = dataclasses.replace(LEVEL2, own=(channel("summing", add),))
+    assert_alike(dqn(affect, compiled=True).learn(60), dqn(affect).learn(60))
+
+
+def test_a_copy_lives_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced(monkeypatch)
+    model = dqn(LEVEL2, compiled=True).learn(60)
+    held = {name: value.clone() for name, value in model.affect.state_dict().items()}
+    copied = copy.deepcopy(model)
+    assert_alike(copied, model, rtol=0, atol=0)
+    assert copied._feelings is not None
+    assert copied._feelings._fast is not None
+    copied.learn(60, reset_num_timesteps=False)
+    for name, value in held.items():
+        assert torch.equal(model.affect.state_dict()[name], value), name
+    assert int(copied.affect.nest.ticks.steps) == 120
+    assert not all(
+        torch.equal(mine, its)
+        for mine, its in zip(model.policy.parameters(), copied.policy.parameters(), strict=True)
+    )
+
+
+def test_values_are_checked_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced(monkeypatch)
+    model = dqn(LEVEL2, compiled=True).learn(30)
+    model.affect.level("fear").memory.M.fill_(torch.nan)
+    with value_checks(), pytest.raises(ValueError, match=r"M: got a tensor with .* non-finite"):
+        model.learn(10, reset_num_timesteps=False)
+
+
+def test_a_shuffled_channel_goes_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced(monkeypatch)
+    affect = dataclasses.replace(LEVEL2, shuffled=("fear",))
+    assert_alike(dqn(affect, compiled=True).learn(80), dqn(affect).learn(80))
 
 
 @pytest.mark.slow

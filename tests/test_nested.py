@@ -126,6 +126,12 @@ def test_quiet_steps_are_steps(period: int, ends: list[list[bool]]) -> None:
     assert whole.ticks._bound == short.ticks._bound
 
 
+class Deaf(Level):
+    """Hears nothing while it waits."""
+
+    def update(self, signals: Signals, due: Tensor | None) -> None: ...
+
+
 class Lone(Idler):
     """Asks nobody while it waits."""
 
@@ -160,7 +166,7 @@ def test_a_step_in_two_parts_is_a_step(period: int, ends: list[list[bool]]) -> N
 
 
 def test_a_nest_splits_only_where_nobody_could_tell() -> None:
-    def splits(*levels: Counter) -> bool:
+    def splits(*levels: Level) -> bool:
         return NestedSystem(
             [Counter("fast", Clock(period=1)), Counter("slow", Clock(period=5)), *levels], 1
         ).splits
@@ -171,6 +177,10 @@ def test_a_nest_splits_only_where_nobody_could_tell() -> None:
     assert not splits(Idler("end", end, after=slow))  # it may ask what the slow level has just said
     assert not splits(Counter("end", end))  # it wants to hear of every step, also in its place
     assert not splits(Counter("late", Clock(period=1), after=slow))  # fast, but it needs a slow one
+    assert not splits(Deaf("late", Clock(period=1), after=slow))
+    fast = Counter("fast", Clock(period=1))
+    assert NestedSystem([fast], 1).splits
+    assert not NestedSystem([fast, Counter("end", end)], 1).splits  # nobody would note that it fired
 
 
 def test_a_loaded_state_knows_when_all_are_in_step_whatever_happened_to_whom() -> None:

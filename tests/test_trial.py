@@ -389,3 +389,24 @@ def test_a_cut_episode_is_forgotten() -> None:
 def test_bad_patience_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **given)
+
+
+def test_a_memory_that_begins_anew_where_another_was_is_given_time() -> None:
+    """With several environments on one network a new memory may take the place of the one that is left."""
+    recall = recall_of(RecallConfig(slots=2, per_step=True, patience=3), 2)
+    assert recall.trial is not None
+    recall.used.fill_(True)
+    recall.slot.copy_(torch.tensor([0, 1]))  # each is in use, so that `share_memories` leaves all ages 0
+    recall.trial.since.fill_(7)
+    recall.trial.tried.fill_(True)
+    recall.trial.fit.copy_(torch.tensor([[9.0, 9.0, 0.0], [0.0, 0.0, 0.0]]))
+    for name, value in (("episodes", 50), ("scale", 1), ("outcome", 1), ("scatter", 1), ("lived", 50)):
+        getattr(recall, name).fill_(value)
+    recall.ignorance.copy_(torch.tensor([[0.0, 10.0], [0.0, 10.0]]))
+    recall.doubt.copy_(torch.tensor([[-500.0, 10.0], [0.0, 0.0]]))
+    recall.posterior.copy_(torch.tensor([[-2.0, -2.0, -0.001], [-2.0, 0.0, -2.0]]))
+    recall.total.copy_(torch.tensor([[-3.0, -3.0, -1.0], [0.0, 0.0, 0.0]]))
+    recall.steps.fill_(1)
+    recall.update({"mood": torch.zeros(2)}, torch.tensor([True, True]))
+    assert (recall.slot.tolist(), recall.fresh.tolist()) == ([0, 1], [True, False])
+    assert recall.trial.since.tolist() == [0, 8]

@@ -1,4 +1,4 @@
-"""A step of affect as one compiled program, or a sentence that says why it cannot be one."""
+"""A method as one compiled program, or a sentence that says why it cannot be one."""
 
 from __future__ import annotations
 
@@ -11,44 +11,49 @@ import torch
 
 from emotional_ed.agents.deep.errors import CompileError
 from emotional_ed.memory import QuickModule
+from emotional_ed.memory._validation import are_values_checked
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-def compiled_step(step: Callable[[Step], Result], *parts: QuickModule) -> Callable[[Step], Result]:
+def compiled_step(
+    step: Callable[[Step], Result], *parts: QuickModule, trusted: bool = True
+) -> Callable[[Step], Result]:
     """Return `step`, to be compiled by `torch.compile` when it is called for the first time.
 
     A step of affect is some 150 operations on tensors of a few numbers; one by one each takes longer to call
     than to do. Compiled they are a few loops, called once. Numbers may differ by rounding. Where what is
-    given has other sizes (recall begins another head) it is compiled anew, once or twice.
+    given has other sizes (recall begins another head) it is compiled anew, once or twice. While values are
+    checked (`value_checks`) it is not compiled, because a program looks at nothing.
 
     Args:
-        step: a method, whose owner changes in nothing but the numbers in its tensors; its second argument,
-            named `step`, may change in everything.
+        step: a method; its second argument, named `step`, may change in everything.
         *parts: modules that the step works with.
+        trusted: whether its owner changes in nothing but the numbers in its tensors. Else all that it looks
+            at is looked at again in every call, which costs a quarter more.
 
     Raises:
-        CompileError: while stepping, there is no compiler for C++, or it fails.
+        CompileError: while stepping, there is no compiler for C++, or it fails, or the step asks what a
+            number in a tensor is, which no program can.
     """
     program: Callable[[Step], Result] | None = None
 
     def run(given: Step) -> Result:
         nonlocal program
+        if are_values_checked():
+            return step(given)
         if program is None:
             for part in parts:
                 part.look_up()  # else the program would, and keep anew in every call what it found
-            program = _program(_alone(step))
+            program = _program(_alone(step), trusted)
         try:
             return program(given)
-        except RuntimeError as error:
-            if not _is_about_compiling(error):
+        except Exception as error:  # torch's have no base of their own
+            message = _about_compiling(error)
+            if message is None:
                 raise
-            why = " ".join(str(error).split()).split(" Set TORCH")[0]  # less what helps torch's developers
-            raise CompileError(
-                f"compiled: got True, but torch.compile fails here ({why}), expected a C++ compiler such as "
-                "g++ that works; compiled=False does without"
-            ) from error
+            raise CompileError(message) from error
 
     return run
 
@@ -61,13 +66,13 @@ def _alone(method: Callable[[Step], Result]) -> Callable[[Step], Result]:
     return MethodType(own, method.__self__)
 
 
-def _program(step: Callable[[Step], Result]) -> Callable[[Step], Result]:
+def _program(step: Callable[[Step], Result], trusted: bool) -> Callable[[Step], Result]:
     options: dict[str, Any] = {"size_asserts": False}
-    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # guards can be chosen
+    if trusted and hasattr(torch.compiler, "skip_all_guards_unsafe"):  # guards can be chosen
         options["guard_filter_fn"] = _of_the_step
     with warnings.catch_warnings():  # torch deprecates what its own generator is written with
         warnings.filterwarnings("ignore", message=".*script_method.*", category=DeprecationWarning)
-        return torch.compile(step, options=options)
+        return torch.compile(step, fullgraph=True, options=options)
 
 
 def _of_the_step(guards: Sequence[Any]) -> list[bool]:
@@ -75,7 +80,19 @@ def _of_the_step(guards: Sequence[Any]) -> list[bool]:
     return [guard.name.startswith(("step", "L['step']")) for guard in guards]
 
 
-def _is_about_compiling(error: RuntimeError) -> bool:
-    from torch._dynamo.exc import TorchDynamoException  # takes a second to import
+def _about_compiling(error: Exception) -> str | None:
+    """Return what to say of an error of the compiler; None of any other."""
+    from torch._dynamo import exc  # takes a second to import
 
-    return isinstance(error, TorchDynamoException)
+    if not isinstance(error, exc.TorchDynamoException | exc.FailOnRecompileLimitHit):
+        return None
+    why = " ".join(str(error).split()).split(" Set TORCH")[0]  # less what helps torch's developers
+    if isinstance(error, exc.Unsupported | exc.FailOnRecompileLimitHit):
+        return (
+            f"compiled: got True, but a step cannot be one program here ({why[:300]}), expected channels "
+            "that ask for no number of a tensor and keep none outside of buffers; compiled=False does without"
+        )
+    return (
+        f"compiled: got True, but torch.compile fails here ({why}), expected a C++ compiler such as g++ that "
+        "works; compiled=False does without"
+    )

@@ -26,6 +26,7 @@ from emotional_ed.checks import require_range
 from emotional_ed.nested import Signals
 
 _UNSERVED = {"regret": "the rewards of actions not taken"}
+_WISHES = tuple(one.name for one in dataclasses.fields(Drive))
 _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
 
 
@@ -156,13 +157,28 @@ class Feelings:
         self._range = torch.arange(actions, device=device)
         self._exact = is_exact(online.network.observation_space)
         self._seen: Seen | None = None
-        parts = (self.system, self.keys)
         self._sees_all = compiled and self._sight.is_plain and not len(self.system.shuffles)
         """Whether the networks are part of the programs, which look anew in every step."""
-        self._fast = compiled_step(self._take_in, *parts) if compiled else None
-        self._glance = compiled_step(self._look_and_want, *parts) if self._sees_all else None
-        if compiled and self.system.recall is not None:
-            self.system.recall.quick_judge = compiled_step(self.system.recall.judge, self.system.recall)
+        self._compiled, self._trusted = compiled, not affect.own
+        self._compile()
+
+    def _compile(self) -> None:
+        """Make programs of what is compiled; each belongs to this object and to no copy of it."""
+        parts, trusted = (self.system, self.keys), self._trusted
+        self._fast = compiled_step(self._take_in, *parts, trusted=trusted) if self._compiled else None
+        self._glance = compiled_step(self._look_and_want, *parts, trusted=trusted) if self._sees_all else None
+        recall = self.system.recall
+        if recall is not None:
+            recall.quick_judge = compiled_step(recall.judge, recall) if self._compiled else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of, which makes programs of its own."""
+        return {**self.__dict__, "_fast": None, "_glance": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copy's state."""
+        self.__dict__.update(state)
+        self._compile()
 
     def forget_features(self) -> None:
         """The network or the observation has changed: features must be computed anew."""
@@ -202,8 +218,7 @@ class Feelings:
         """Return what is seen, and the fields of the drive."""
         seen = self._sight.see(step.observations, step.heads)
         drive = self.system.modulate(seen.key)
-        wishes = drive.exploration, drive.bias, drive.avoidance, drive.persist, drive.action, drive.exclude
-        return seen, wishes
+        return seen, tuple(getattr(drive, wish) for wish in _WISHES)
 
     @torch.inference_mode()
     def appraise(

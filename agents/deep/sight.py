@@ -70,7 +70,7 @@ class Sight:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the networks are perceptrons on flat observations, of which nobody can make more."""
+        """Whether the networks are plain perceptrons on flat observations, which any program can hold."""
         return self.online.mlp is not None and self.target.mlp is not None and self.online.is_vector
 
     def in_use(self, slots: Tensor | None) -> InUse:

@@ -226,7 +226,8 @@ class AffectSystem(QuickModule):
                 return self.appraise(experience, bends_step=bends_step)
         experience = self._complete(experience)
         self.signals = signals = _told(experience)
-        self._listen(self.nest.step(signals, events={"episode_end": experience.done}))
+        self._trust(self.nest.step(signals, events={"episode_end": experience.done}))
+        self._mute(signals)
         factor = self._step_factor(signals) if bends_step or len(self.shuffles) else None
         if factor is not None:
             signals["step_factor"] = factor
@@ -250,7 +251,7 @@ class AffectSystem(QuickModule):
             The signals of the step.
         """
         signals = _told(experience)
-        self._listen(self.nest.step_fast(signals, {"episode_end": experience.done}))
+        self._trust(self.nest.step_fast(signals, {"episode_end": experience.done}))
         return signals
 
     def appraise_slow(self, signals: Signals) -> None:
@@ -259,13 +260,13 @@ class AffectSystem(QuickModule):
         self._mute(signals)
         self.signals = signals
 
-    def _listen(self, signals: Signals) -> None:
-        """Do not hear what a member lacks, and let attachment be as strong as it is trusted."""
-        self._mute(signals)
+    def _trust(self, signals: Signals) -> None:
+        """Let attachment be as strong as it is trusted."""
         if self.attachment is not None and "weight_attachment" in signals:
             self.attachment.rate.mul_(signals["weight_attachment"])
 
     def _mute(self, signals: Signals) -> None:
+        """Do not hear what a member lacks."""
         for channel in self._lacking:
             if channel.name in signals:
                 signals[channel.name] = torch.where(channel.present > 0, signals[channel.name], 0.0)

@@ -36,6 +36,11 @@ def value_checks(enabled: bool = True) -> Iterator[None]:
         _check_values = before
 
 
+def are_values_checked() -> bool:
+    """Return whether this is inside a block of `value_checks`."""
+    return _check_values
+
+
 def check_memory(M: Tensor, name: str = "M") -> None:
     """Raise `ValueError` unless `M` is a floating tensor of shape [..., V, K]."""
     if not isinstance(M, Tensor) or M.ndim < 2 or not M.is_floating_point():
