@@ -43,12 +43,15 @@ def compiled_step(
         nonlocal program
         if are_values_checked():
             return step(given)
-        if program is None:
+        try:
+            if program is not None:
+                return program(given)
             for part in parts:
                 part.look_up()  # else the program would, and keep anew in every call what it found
             program = _program(_alone(step), trusted)
-        try:
-            return program(given)
+            with warnings.catch_warnings():  # torch deprecates what its own generator is written with
+                warnings.filterwarnings("ignore", message=".*script_method.*", category=DeprecationWarning)
+                return program(given)
         except Exception as error:  # torch's have no base of their own
             message = _about_compiling(error)
             if message is None:
@@ -70,9 +73,7 @@ def _program(step: Callable[[Step], Result], trusted: bool) -> Callable[[Step], 
     options: dict[str, Any] = {"size_asserts": False}
     if trusted and hasattr(torch.compiler, "skip_all_guards_unsafe"):  # guards can be chosen
         options["guard_filter_fn"] = _of_the_step
-    with warnings.catch_warnings():  # torch deprecates what its own generator is written with
-        warnings.filterwarnings("ignore", message=".*script_method.*", category=DeprecationWarning)
-        return torch.compile(step, fullgraph=True, options=options)
+    return torch.compile(step, fullgraph=True, options=options)
 
 
 def _of_the_step(guards: Sequence[Any]) -> list[bool]:
