@@ -1,5 +1,7 @@
 """Clocks, order and state of levels."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from hypothesis import given
@@ -100,6 +102,12 @@ def test_a_level_that_idles_is_left_alone_while_its_event_happens_to_nobody(
     assert level.total.tolist() == [3, 3]  # it has observed every step
 
 
+def assert_same(these: Mapping[str, Tensor], those: Mapping[str, Tensor]) -> None:
+    assert these.keys() == those.keys()
+    for name, value in those.items():
+        assert torch.equal(these[name], value), name
+
+
 @given(st.integers(1, 9), st.lists(st.sampled_from([[False] * 2, [True, False], [True] * 2]), max_size=30))
 def test_quiet_steps_are_steps(period: int, ends: list[list[bool]]) -> None:
     """Whenever no event happens and nothing slow is due, the short way leads to the same state."""
@@ -118,11 +126,8 @@ def test_quiet_steps_are_steps(period: int, ends: list[list[bool]]) -> None:
         else:
             told = short.step_fast({"x": x}, events)
             short.step_slow(told, events)
-        assert {name: one.tolist() for name, one in told.items()} == {
-            name: one.tolist() for name, one in expected.items()
-        }
-    for name, value in whole.state_dict().items():
-        assert torch.equal(short.state_dict()[name], value), name
+        assert_same(told, expected)
+    assert_same(short.state_dict(), whole.state_dict())
     assert whole.ticks._bound == short.ticks._bound
 
 
@@ -157,11 +162,8 @@ def test_a_step_in_two_parts_is_a_step(period: int, ends: list[list[bool]]) -> N
         expected = whole.step({"x": x}, events=events)
         told = parts.step_fast({"x": x}, events)
         parts.step_slow(told, events)
-        assert {name: one.tolist() for name, one in told.items()} == {
-            name: one.tolist() for name, one in expected.items()
-        }
-    for name, value in whole.state_dict().items():
-        assert torch.equal(parts.state_dict()[name], value), name
+        assert_same(told, expected)
+    assert_same(parts.state_dict(), whole.state_dict())
     assert whole.ticks._bound == parts.ticks._bound
 
 

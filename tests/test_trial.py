@@ -287,6 +287,16 @@ def test_what_fits_much_worse_is_not_tried() -> None:
         assert recall.slot.tolist() != [1]
 
 
+def one_memory() -> Recall:
+    """A member that returned -.2 in each of ten episodes of ignorance."""
+    recall = two_memories()
+    recall.used[0, 1] = False
+    recall.posterior[0, 1] = -1e30
+    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
+    recall.scatter[0] = 0.0
+    return recall
+
+
 def errands(recall: Recall, number: int, reached: bool) -> None:
     """Episodes of 20 steps in which something is reached, or nothing; the last step says so."""
     for _ in range(number):
@@ -298,11 +308,7 @@ def errands(recall: Recall, number: int, reached: bool) -> None:
 
 def test_what_was_better_than_ignorance_and_is_so_no_more_gives_hope() -> None:
     """Nothing can be worse than to reach nothing, as in ignorance: returns of -.2, without any scatter."""
-    recall = two_memories()
-    recall.used[0, 1] = False
-    recall.posterior[0, 1] = -1e30
-    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
-    recall.scatter[0] = 0.0
+    recall = one_memory()
     errands(recall, 10, reached=True)
     assert recall.trial is not None
     assert recall.trial.sure[0].tolist() == [10, 0, 0, 0]
@@ -319,21 +325,13 @@ def test_what_was_better_than_ignorance_and_is_so_no_more_gives_hope() -> None:
 
 
 def test_who_never_was_better_than_ignorance_does_not_begin_anew() -> None:
-    recall = two_memories()
-    recall.used[0, 1] = False
-    recall.posterior[0, 1] = -1e30
-    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
-    recall.scatter[0] = 0.0
+    recall = one_memory()
     errands(recall, 60, reached=False)
     assert recall.slot.tolist() == [0]
 
 
 def test_a_streak_of_bad_luck_shorter_than_patience_gives_no_hope() -> None:
-    recall = two_memories()
-    recall.ignorance[0] = torch.tensor([-2.0, 10.0])
-    recall.scatter[0] = 0.0
-    recall.used[0, 1] = False
-    recall.posterior[0, 1] = -1e30
+    recall = one_memory()
     for _ in range(6):
         errands(recall, 10, reached=True)
         errands(recall, CONFIG.patience - 1, reached=False)

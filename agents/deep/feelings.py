@@ -26,8 +26,8 @@ from emotional_ed.checks import require_range
 from emotional_ed.nested import Signals
 
 _UNSERVED = {"regret": "the rewards of actions not taken"}
-_WISHES = tuple(one.name for one in dataclasses.fields(Drive))
 _OF_HEADS = {"attachment": "slow values beside the network's", "recall": "several memories of values"}
+_WISHES = tuple(one.name for one in dataclasses.fields(Drive))
 
 
 class _Look(NamedTuple):
@@ -255,15 +255,19 @@ class Feelings:
         step = _Step(before, after, seen, reached, heads, action, greedy, reward, terminated, done)
         self.lived = None if slots is None else slots.clone()  # recall may go on to another
         ended = bool(done.any())
+        key: Tensor | None = None
         if self._fast is not None and self.system.steps_apart(ended):
             self.system.appraise_slow(self._fast(step))
         else:
-            self.system.appraise(self._experience(step), bends_step=False)
+            experience = self._experience(step)
+            self.system.appraise(experience, bends_step=False)
+            key = experience.next_key
         self._seen, self.begun = None, ()
         if ended:
             self._end_episodes()
-        elif reached is not None:  # its key as it is computed wherever one goes on: no program rounds it
-            key = self.keys(reached.features)
+        elif reached is not None:
+            if key is None:  # as it is computed wherever one goes on: no program rounds it
+                key = self.keys(reached.features)
             self._seen = Seen(reached.features, key, reached.values, reached.every)
 
     def _take_in(self, step: _Step) -> Signals:

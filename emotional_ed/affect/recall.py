@@ -107,14 +107,10 @@ class Judged(NamedTuple):
 
     posterior: Tensor
     """[n, S + 1]."""
-    best: Tensor
-    """[n, 1], of the posterior."""
     stay: Tensor
     """[n] bool, who goes on with the present memory."""
     behind: Tensor
     """[n, S + 1], how far behind the present memory another can fall."""
-    patience: Tensor
-    """[n], of the configuration."""
 
 
 @final
@@ -382,16 +378,17 @@ class Recall(Channel):
         best = posterior.amax(-1, keepdim=True)
         stay = (posterior.gather(-1, slot.unsqueeze(-1)) >= best).squeeze(-1)
         if self.any_chance:
-            posterior, best, stay = self._by_chance(who, numbers, slot, posterior, best, stay)
+            posterior, stay = self._by_chance(who, numbers, slot, posterior, stay)
         if not self.all_several:
             stay = stay | (numbers.several == 0)
-        return Judged(posterior, best, stay, behind, numbers.patience)
+        return Judged(posterior, stay, behind)
 
     def _go(self, who: Members, slot: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
         """Take up the best memory where the present one is not; return the slots and the posterior left."""
-        posterior, best, stay, behind, patience = judged
+        posterior, stay, behind = judged
+        best = posterior.amax(-1, keepdim=True)
         if self.trial is not None:  # whatever is taken up is not in doubt
-            left = (~stay & (patience > 0)).unsqueeze(-1) & self.is_blank
+            left = (~stay & (who.of(self.patience) > 0)).unsqueeze(-1) & self.is_blank
             posterior = torch.where(left & (posterior < best), -behind, posterior)
         first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [n], room stands for blank
         blank = ~stay & (first == self.room)
@@ -406,8 +403,8 @@ class Recall(Channel):
         return slot, torch.where(blank[:, None], begun, posterior)
 
     def _by_chance(
-        self, who: Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, best: Tensor, stay: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, who: Members, numbers: _Numbers, slot: Tensor, posterior: Tensor, stay: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Go on to the next memory now and then, whatever happened: the control.
 
         When is decided by the number of the episode, alike for all members, so that a run repeats itself.
@@ -418,8 +415,7 @@ class Recall(Channel):
         certain = torch.where(self.index == following[:, None], 0.0, -1.0)
         by_chance = numbers.chance > 0
         posterior = torch.where(by_chance[:, None], certain, posterior)
-        best = torch.where(by_chance[:, None], torch.zeros_like(best), best)
-        return posterior, best, torch.where(by_chance, lot >= 1 / numbers.threshold, stay)
+        return posterior, torch.where(by_chance, lot >= 1 / numbers.threshold, stay)
 
     def _free(self, who: Members) -> Tensor:
         """Return the slot that a new memory takes: an unused one, or the one unused for longest."""

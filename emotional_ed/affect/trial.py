@@ -144,7 +144,7 @@ class Trial(QuickModule):
         gain = torch.minimum(torch.minimum(own - blank, _MOST * threshold), threshold - apart[:, -1:])
         judged = own + torch.maximum(apart, -threshold)
         judged = torch.cat([judged[:, :-1], own - gain], dim=-1)
-        tries = (numbers.patience > 0) & (numbers.chance == 0)
+        tries = _tries(numbers)
         return Verdict(
             cost=torch.where(tries.unsqueeze(-1), judged, cost),
             apart=apart,
@@ -179,7 +179,7 @@ class Trial(QuickModule):
         error = (ignorance.variance * (counted.reciprocal() + ignorance.number.reciprocal())).sqrt()
         better = (times > 0) & (held > ignorance.mean + numbers.hope * error)
         least = ignorance.mean + ROUNDED * ignorance.mean.abs()
-        tries = (numbers.patience > 0) & (numbers.chance == 0)
+        tries = _tries(numbers)
         no_better = (doubt[:, 1] >= numbers.patience) & (doubt[:, 0] <= least * doubt[:, 1])
         return tries & better & no_better
 
@@ -204,7 +204,7 @@ class Trial(QuickModule):
             present: [n, 1]; known: [n, S] bool; posterior: [n, S + 1]; behind: [n, S + 1], how far back a
             memory can fall.
         """
-        tries = (numbers.patience > 0) & (numbers.chance == 0)
+        tries = _tries(numbers)
         tried = who.of(self.tried) & ~verdict.confirmed.unsqueeze(-1)
         here = torch.zeros_like(posterior, dtype=torch.bool).scatter(1, present, True)
         fits = verdict.apart[:, :-1] < numbers.threshold.unsqueeze(-1)
@@ -227,3 +227,8 @@ class Trial(QuickModule):
     def cut_episode(self) -> None:
         """Drop what the running episode has added up."""
         self.fit.zero_()
+
+
+def _tries(numbers: _Numbers) -> Tensor:
+    """Return who tries memories at all, [n] bool."""
+    return (numbers.patience > 0) & (numbers.chance == 0)
