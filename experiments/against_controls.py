@@ -31,7 +31,11 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "fixed-repeat": "a constant number of pushes",
             "blocked-count": "the same information, no emotion",
         },
-        "recall": {**_SCRIPT, "recall-by-chance": "as many memories, switched on a fixed timetable"},
+        "recall": {
+            **_SCRIPT,
+            "recall-by-chance": "as many memories, switched on a fixed timetable",
+            "curiosity": "nothing is recalled; what is new attracts",
+        },
         "attachment": {
             **_SCRIPT,
             "griefless": "loss does not shield",

@@ -138,6 +138,16 @@ _RECALL_SEARCH = {
     "affect.recall.threshold": Range(0.5, 8.0),
     "affect.recall.reluctance": Range(0.1, 3.0),
 }
+_CURIOSITY_SEARCH = {
+    "affect.curiosity.gain": Range(0.001, 3.0),
+    "affect.curiosity.step_size": Range(0.02, 1.0),
+}
+_RESETS_SEARCH = {"level0.reset_episodes": Range(10, 400, "log-integer")}
+_LAST_STEPS = SleepConfig(draw="uniform", room=100, period=50, updates=50)
+
+
+def _recency(task: Task) -> Mapping[str, Range]:
+    return {"affect.own.recency.gain": _scaled(1e-5, 0.1, task)}
 
 
 def _recalling(**recall: object) -> AffectConfig:
@@ -157,14 +167,11 @@ def _slow_rivals(task: Task) -> Arms:
         ),
         "recency-bonus": Arm(
             affect=_affect(own=(RecencyBonus.Config(),)),
-            search={"affect.own.recency.gain": _scaled(1e-5, 0.1, task)},
+            search=_recency(task),
         ),
-        "resets": Arm(
-            level0=LevelZero(reset_episodes=100),
-            search={"level0.reset_episodes": Range(10, 400, "log-integer")},
-        ),
+        "resets": Arm(level0=LevelZero(reset_episodes=100), search=_RESETS_SEARCH),
         "small-buffer": Arm(
-            level0=LevelZero(sleep=SleepConfig(draw="uniform", room=100, period=50, updates=50)),
+            level0=LevelZero(sleep=_LAST_STEPS),
             note="replays the last 100 steps; one offline update a step more than the others",
         ),
     }
@@ -184,13 +191,38 @@ def _recall(task: Task) -> Arms:
             search=_RECALL_SEARCH,
             note="an episode is judged by its mean surprise a step, as deep agents do, not by the sum",
         ),
+        "recall-curious": Arm(
+            role="own",
+            affect=dataclasses.replace(_recalling(mood_gain=0.0), curiosity=CuriosityConfig()),
+            search={**_RECALL_SEARCH, **_CURIOSITY_SEARCH},
+            note="what was not done yet attracts",
+        ),
+        "recall-recency": Arm(
+            role="own",
+            affect=dataclasses.replace(_recalling(mood_gain=0.0), own=(RecencyBonus.Config(),)),
+            search={**_RECALL_SEARCH, **_recency(task)},
+            note="explores as the rival recency-bonus does",
+        ),
         "recall-by-chance": Arm(
             role="control",
             affect=_recalling(cue="chance"),
             search={"affect.recall.threshold": Range(2.0, 100.0)},
             note="as many memories, switched on a fixed timetable: what capacity alone is worth",
         ),
+        "curiosity": _curious(role="control", note="recall-curious without recall"),
         **_slow_rivals(task),
+        "resets-recency": Arm(
+            affect=_affect(own=(RecencyBonus.Config(),)),
+            level0=LevelZero(reset_episodes=100),
+            search={**_RESETS_SEARCH, **_recency(task)},
+            note="forgets everything now and then, and explores what was not tried for long",
+        ),
+        "buffer-recency": Arm(
+            affect=_affect(own=(RecencyBonus.Config(),)),
+            level0=LevelZero(sleep=_LAST_STEPS),
+            search=_recency(task),
+            note="replays the last 100 steps, and explores what was not tried for long",
+        ),
     }
 
 
@@ -260,16 +292,13 @@ def _regret(task: Task) -> Arms:
     }
 
 
+def _curious(role: str, note: str = "") -> Arm:
+    return Arm(role=role, affect=_affect(curiosity=CuriosityConfig()), search=_CURIOSITY_SEARCH, note=note)
+
+
 def _curiosity(task: Task) -> Arms:
     return {
-        "curiosity": Arm(
-            role="own",
-            affect=_affect(curiosity=CuriosityConfig()),
-            search={
-                "affect.curiosity.gain": Range(0.001, 3.0),
-                "affect.curiosity.step_size": Range(0.02, 1.0),
-            },
-        ),
+        "curiosity": _curious(role="own"),
         "recency-bonus": _slow_rivals(task)["recency-bonus"],
         "ez-greedy": _anger(task)["ez-greedy"],
         "softmax": _regret(task)["softmax"],

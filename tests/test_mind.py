@@ -53,6 +53,7 @@ def recalling(**recall: Any) -> AffectConfig:
 
 
 FORGETFUL = {"cue": "chance", "threshold": 1.5, "slots": 3}  # goes on to another memory almost every episode
+BLISS = torch.tensor([1e9, 1e3])  # what ignorance brought: nothing is in the way of a new memory
 
 
 @final
@@ -252,8 +253,7 @@ def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
     attached = model.affect.level("attachment")
     attached.memory.M.fill_(2.0)
     if recall:
-        model.affect.level("recall").ignorance.fill_(1e6)
-        model.affect.level("recall").ignorance[:, 1] = 1  # ignorance was bliss: nothing is in the way
+        model.affect.level("recall").ignorance.copy_(BLISS)
     slots, ends, begun, switched = model.affect.slots, 0, 0, 0
     worth = np.full(slots, 2, dtype=np.float32)
     if recall:
@@ -296,8 +296,7 @@ def test_every_recalled_memory_has_a_slow_one_that_learns_while_it_is_in_use() -
     recall, attached = model.affect.recall, model.affect.attachment
     assert recall is not None
     assert attached is not None
-    recall.ignorance.fill_(1e6)
-    recall.ignorance[:, 1] = 1  # ignorance was bliss: nothing is in the way of a new memory
+    recall.ignorance.copy_(BLISS)
     S = np.zeros((3, recall.room, 4, 25))
     used: set[tuple[int, int]] = set()
     begun = 0

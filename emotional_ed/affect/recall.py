@@ -42,14 +42,12 @@ class RecallConfig(ChannelConfig):
     limit: float = 3.0
     """Standardised surprise of an episode beyond which evidence grows linearly only, in (0, 1000]."""
     infancy: int = 10
-    """Episodes of every new memory from which it is learned what ignorance is worth, in [1, 1e6]; with
-    `per_step` two at least have to be known."""
+    """Episodes of every new memory from which it is learned what ignorance is worth, in [2, 1e6]."""
     hope: float = 1.0
     """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0; with
     patience also how much better it must have gone, if it goes no better any more."""
     per_step: bool = False
-    """Whether an episode's surprise is its mean over the steps, not their sum. Then it does not tell how much
-    returns scatter, and hope takes their scatter in ignorance."""
+    """Whether an episode's surprise is its mean over the steps, not their sum."""
     patience: int = 0
     """Episodes that a memory which was taken up has before it is doubted, in [0, 1e6]. Above 0, with
     `per_step` only, known memories are tried before a new one is begun, see `Trial`."""
@@ -63,7 +61,7 @@ class RecallConfig(ChannelConfig):
         require_range("RecallConfig.floor", self.floor, 0, 1)
         require_choice("RecallConfig.cue", self.cue, ("displeasure", "chance"))
         require_range("RecallConfig.limit", self.limit, 0, 1000, low_open=True)
-        require_int("RecallConfig.infancy", self.infancy, 1, 10**6)
+        require_int("RecallConfig.infancy", self.infancy, 2, 10**6)
         require_range("RecallConfig.hope", self.hope, 0)
         require_bool("RecallConfig.per_step", self.per_step)
         require_int("RecallConfig.patience", self.patience, 0, 10**6)
@@ -128,8 +126,8 @@ class Recall(Channel):
               as likely as the best that is known, unless there is hope:
         hope:  mean return since a blank one became likelier than its floor, plus hope standard errors,
               is below the mean return of the first `infancy` episodes of all memories so far; the error is
-              unit/sqrt(n) after n such episodes; if per_step, s sqrt(1/n + 1/m), where s is the standard
-              deviation of the m returns in ignorance
+              s sqrt(1/n + 1/m) after n such episodes, where s is the standard deviation of the m returns in
+              ignorance
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
 
@@ -354,11 +352,8 @@ class Recall(Channel):
         who.put(self.doubt, doubt)
         who.put(self.scatter, scatter)
         number = doubt[:, 1].clamp_min(1)
-        unit = who.of(self.scale) / number.sqrt()
         variance = torch.where(known > 1, scatter / (known - 1).clamp_min(1), torch.inf)
-        error = torch.where(
-            numbers.per_step > 0, (variance * (number.reciprocal() + known.reciprocal())).sqrt(), unit
-        )
+        error = (variance * (number.reciprocal() + known.reciprocal())).sqrt()
         worse = _mean(doubt) + numbers.hope * error < expected - ROUNDED * expected.abs()
         if self.trial is None:
             return worse
