@@ -44,7 +44,7 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "sleep": _SLEEP,
         "short-sleep": _SLEEP,
         "regret": {**_SCRIPT, "full-feedback": "the same information, no emotion"},
-        "curiosity": {**_SCRIPT, **_BEST_CONSTANT},
+        "curiosity": {**_SCRIPT, **_BEST_CONSTANT, "sweeping": "nothing attracts; the same updates offline"},
         "spectrum": {**_SCRIPT, **_BEST_CONSTANT, "two-clocks": "mood and temperament alone"},
         "joy": {**_SCRIPT, **_BEST_CONSTANT},
     }

@@ -44,6 +44,7 @@ CLAIMS: Sequence[tuple[str, str]] = (
     ("sleep", "noisy-maze"),
     ("regret", "full-feedback"),
     ("curiosity", "sparse-maze"),
+    ("curiosity", "noisy-maze"),
     ("spectrum", "noisy-regimes"),
     ("joy", "noisy-regimes"),
     *(("whole", task) for task in TASKS),

@@ -292,14 +292,31 @@ def _regret(task: Task) -> Arms:
     }
 
 
-def _curious(role: str, note: str = "") -> Arm:
-    return Arm(role=role, affect=_affect(curiosity=CuriosityConfig()), search=_CURIOSITY_SEARCH, note=note)
+def _curious(role: str = "own", sleep: SleepConfig | SweepingConfig | None = None, note: str = "") -> Arm:
+    salience = SalienceConfig() if isinstance(sleep, SleepConfig) else None
+    return Arm(
+        role=role,
+        affect=_affect(curiosity=CuriosityConfig(), salience=salience),
+        level0=LevelZero(sleep=sleep),
+        search=_CURIOSITY_SEARCH,
+        note=note,
+    )
 
 
 def _curiosity(task: Task) -> Arms:
+    sweeping = LevelZero(sleep=SweepingConfig(updates=100))
+    recency = _slow_rivals(task)["recency-bonus"]
     return {
-        "curiosity": _curious(role="own"),
-        "recency-bonus": _slow_rivals(task)["recency-bonus"],
+        "curiosity": _curious(),
+        "curious-dreams": _curious(
+            sleep=SleepConfig(draw="salience", updates=100), note="and sleeps, from salient moments"
+        ),
+        "curious-sweeping": _curious(
+            sleep=SweepingConfig(updates=100), note="and sleeps as the rival sweeping does"
+        ),
+        "recency-bonus": recency,
+        "sweeping": Arm(level0=sweeping),
+        "recency-sweeping": dataclasses.replace(recency, level0=sweeping),
         "ez-greedy": _anger(task)["ez-greedy"],
         "softmax": _regret(task)["softmax"],
     }
