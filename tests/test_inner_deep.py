@@ -1,4 +1,4 @@
-"""The picture of the deep agent's recall: what is counted, by hand, and that it is counted as it was lived."""
+"""Pictures of recall where situations take turns: what is counted, by hand, and as it was lived."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from emotional_ed.agents import EmotionalDQN
 from emotional_ed.agents.deep.head_log import HeadLog, HeadRow
 from emotional_ed.analysis.panels import draw_panels
 from emotional_ed.experiments.inner import deep_recall as inner
+from emotional_ed.experiments.inner import goals, turns
 from emotional_ed.experiments.inner.record import Scope
 
 NAN = float("nan")
@@ -31,20 +32,35 @@ HEAD = column(0, 0, 0, 0, 1, 1, 1, 0, 0, 1, NAN)
 
 
 def test_what_is_known_of_physics_is_by_hand() -> None:
-    assert [one.tolist() for one in inner.phases(PHASE[:, 0])] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
-    known = inner.known_heads(PHASE, HEAD)
+    assert [one.tolist() for one in turns.phases(PHASE[:, 0])] == [[0, 1, 2], [3, 4, 5], [6, 7], [8, 9]]
+    known = turns.answered_then(PHASE, HEAD)
     np.testing.assert_array_equal(known, column(*[NAN] * 6, 0, 0, 1, 1, NAN))
-    before = inner.known_heads(PHASE, HEAD, back=1)
+    before = turns.answered_then(PHASE, HEAD, back=1)
     np.testing.assert_array_equal(before, column(*[NAN] * 3, 0, 0, 0, 1, 1, 0, 0, NAN))
-    assert inner.late_in(PHASE)[:, 0].nonzero()[0].tolist() == [7, 9]
-    when, who = inner.returns(PHASE)
+    assert turns.late_in(PHASE)[:, 0].nonzero()[0].tolist() == [7, 9]
+    when, who = turns.returns(PHASE)
     assert (when.tolist(), who.tolist()) == ([6, 8], [0, 0])
 
 
-def test_the_head_that_knows_is_back_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inner, "_BEFORE", 1)
-    monkeypatch.setattr(inner, "_AFTER", 1)
-    back = inner.is_back(HEAD, inner.known_heads(PHASE, HEAD), *inner.returns(PHASE))
+def test_of_three_situations_that_take_turns_the_one_three_phases_ago_counts() -> None:
+    phase, memory = column(0, 0, 1, 1, 2, 2, 0, 0, 1), column(4, 5, 6, 6, 7, 7, 5, 7, 6)
+    known = turns.answered_then(phase, memory, back=3)
+    np.testing.assert_array_equal(known, column(*[NAN] * 6, 5, 5, 6))
+    assert turns.late_in(phase, back=3)[:, 0].nonzero()[0].tolist() == [7, 8]
+    assert turns.returns(phase, back=3)[0].tolist() == [6, 8]
+    assert goals.first_meetings(phase, back=3)[0].tolist() == [2, 4]
+
+
+def test_a_goal_pays_for_as_long_as_a_period_and_where_episodes_were_lived() -> None:
+    slots = np.zeros((7, 2))
+    slots[5:, 1] = NAN
+    found = goals.goals_in_force(slots, period=2, goals=3)
+    np.testing.assert_array_equal(found[:, 0], [0, 0, 1, 1, 2, 2, 0])
+    np.testing.assert_array_equal(found[:, 1], [0, 0, 1, 1, 2, NAN, NAN])
+
+
+def test_the_head_that_knows_is_back_by_hand() -> None:
+    back = turns.is_back(HEAD, turns.answered_then(PHASE, HEAD), *turns.returns(PHASE), before=1, after=1)
     # around bin 6 head 0 is asked for, around bin 8 head 1
     np.testing.assert_array_equal(back, column(*[NAN] * 5, 0, 0, 0, 0, 1, NAN))
 

@@ -15,6 +15,7 @@ from emotional_ed.experiments.deep.ladder import AT_FULL, BY_CHANCE, deep_rungs,
 from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
 from emotional_ed.experiments.inner.record import Scope
 from emotional_ed.experiments.inner.scene import Scene, course, share
+from emotional_ed.experiments.inner.turns import answered_then, is_back, late_in, phases, returns
 from emotional_ed.experiments.rungs import MOODS
 
 AGENTS = 8
@@ -60,43 +61,6 @@ class Lives:
         return cls(gained, phase, head, felt)
 
 
-def phases(phase: NDArray[np.float64]) -> list[NDArray[np.int64]]:
-    """Return the bins of each stretch of one kind of physics of one agent, for its record [T]."""
-    lived = np.flatnonzero(np.isfinite(phase))
-    return np.split(lived, np.flatnonzero(np.diff(phase[lived])) + 1)
-
-
-def known_heads(phase: NDArray[np.float64], head: NDArray[np.float64], back: int = 2) -> NDArray[np.float64]:
-    """Return the head that answered `back` phases before that of each bin, [T, P]; NaN before there was one.
-
-    It is the one that was used most in the second half of that phase. Two phases before, the physics were
-    the present ones; one before, the others.
-    """
-    known = np.full(phase.shape, np.nan)
-    for p in range(phase.shape[1]):
-        stretches = phases(phase[:, p])
-        for now, then in zip(stretches[back:], stretches, strict=False):
-            late = head[then[len(then) // 2 :], p].astype(np.int64)
-            known[now, p] = np.bincount(late).argmax()
-    return known
-
-
-def late_in(phase: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which bins are in the second half of a phase whose physics were lived before, [T, P]."""
-    late = np.zeros(phase.shape, dtype=np.bool_)
-    for p in range(phase.shape[1]):
-        for stretch in phases(phase[:, p])[2:]:
-            late[stretch[len(stretch) // 2 :], p] = True
-    return late
-
-
-def returns(phase: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return bin and agent of each change to physics that were lived before, [E] each."""
-    pairs = [(stretch[0], p) for p in range(phase.shape[1]) for stretch in phases(phase[:, p])[2:]]
-    when, who = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return when, who
-
-
 def episodes_to_switch(agents: list[HeadLog]) -> NDArray[np.float64]:
     """Return the episodes with another head after each change to known physics, [E]; infinite if all."""
     most = max(len(agent.rows) for agent in agents)
@@ -104,23 +68,12 @@ def episodes_to_switch(agents: list[HeadLog]) -> NDArray[np.float64]:
     for p, agent in enumerate(agents):
         phase[: len(agent.rows), p] = [row.phase for row in agent.rows]
         head[: len(agent.rows), p] = [row.head for row in agent.rows]
-    known, waits = known_heads(phase, head), []
+    known, waits = answered_then(phase, head), []
     for p in range(len(agents)):
         for stretch in phases(phase[:, p])[2:]:
             right = head[stretch, p] == known[stretch, p]
             waits.append(right.argmax() if right.any() else np.inf)
     return np.array(waits, dtype=np.float64)
-
-
-def is_back(
-    head: NDArray[np.float64], known: NDArray[np.float64], when: NDArray[np.int64], who: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return whether the head that knows the new physics is in use, around each change, [T, P]; else NaN."""
-    back = np.full(head.shape, np.nan)
-    for t, p in zip(when, who, strict=True):
-        span = slice(max(t - _BEFORE, 0), t + _AFTER + 1)
-        back[span, p] = np.where(np.isfinite(head[span, p]), head[span, p] == known[t, p], np.nan)
-    return back
 
 
 def felt_by(lives: Lives, head: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -138,14 +91,16 @@ def deep_recall(scope: Scope) -> Scene:
     width = period // _BINS
     agents = {name: _live(task, arm, scope) for name, arm in _ARMS.items()}
     lives = {name: Lives.of(some, steps // width, width) for name, some in agents.items()}
-    known = {name: known_heads(one.phase, one.head) for name, one in lives.items()}
+    known = {name: answered_then(one.phase, one.head) for name, one in lives.items()}
     events = {name: returns(one.phase) for name, one in lives.items()}
     own, when = lives["displeasure"], events["displeasure"]
-    back = {name: is_back(one.head, known[name], *events[name]) for name, one in lives.items()}
+    back = {
+        name: is_back(one.head, known[name], *events[name], _BEFORE, _AFTER) for name, one in lives.items()
+    }
     right = {name: (one.head == known[name]).astype(np.float64) for name, one in lives.items()}
     late = {name: late_in(one.phase) for name, one in lives.items()}
     waits = {name: episodes_to_switch(agents[name]) for name in ("displeasure", "chance")}
-    before = known_heads(own.phase, own.head, back=1)
+    before = answered_then(own.phase, own.head, back=1)
     apart = np.isfinite(known["displeasure"]) & (before != known["displeasure"])
     felt, other = (np.where(apart, felt_by(own, heads), np.nan) for heads in (known["displeasure"], before))
     numbers = {

@@ -20,6 +20,7 @@ from emotional_ed.experiments.arms import require_known
 from emotional_ed.experiments.inner.anger import anger
 from emotional_ed.experiments.inner.deep_recall import deep_recall
 from emotional_ed.experiments.inner.fear import fear
+from emotional_ed.experiments.inner.goals import goals
 from emotional_ed.experiments.inner.grief import grief
 from emotional_ed.experiments.inner.others import others
 from emotional_ed.experiments.inner.recall import recall
@@ -37,6 +38,7 @@ SCENES: Mapping[str, Callable[[Scope], Scene]] = MappingProxyType(
         "fear": fear,
         "anger": anger,
         "recall": recall,
+        "goals": goals,
         "deep-recall": deep_recall,
         "grief": grief,
         "sleep": sleep,
