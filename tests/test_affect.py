@@ -733,14 +733,25 @@ def test_hope_knows_how_returns_scatter_in_ignorance(hope: float, begins: int | 
         torch.testing.assert_close(recall.ignorance[0], torch.tensor([1.0, 6.0]))
 
 
-def test_returns_of_one_size_do_not_scatter() -> None:
-    """Then the first worse one gives hope, however many standard errors are asked for."""
-    nest = system(dataclasses.replace(MOODY, recall=RecallConfig(slots=3, hope=100.0, infancy=2)))
-    for _ in range(2):
+@pytest.mark.parametrize(
+    ("per_step", "hope", "begins"),
+    [(False, 0.0, 1), (False, 2.0, 1), (False, 4.1, 2), (False, 9.0, 6), (True, 9.0, 1)],
+)
+def test_hope_is_as_uncertain_as_episodes_are_surprising(per_step: bool, hope: float, begins: int) -> None:
+    """Ignorance always brought 1, doubt brings 0.2: begun once 0.2 + hope unit/sqrt(n) < 1, the unit 0.204."""
+    recalled = RecallConfig(slots=3, hope=hope, infancy=5, decay=0.01, per_step=per_step)
+    nest = system(dataclasses.replace(MOODY, recall=recalled))
+    for _ in range(5):
         episode(nest, [0.2, 1.0, 1.0], 1.0)
-    episode(nest, [-9.0, 0.9, 0.9], 0.9)
-    assert nest.recall is not None
-    assert int(nest.recall.memories) == 2
+    recall = nest.recall
+    assert recall is not None
+    recall.episodes.fill_(1e6)  # so that the unit hardly moves: 0.2 + 0.01 (0.6 - 0.2) in each episode
+    number = 0
+    while not bool(recall.fresh) and number < 20:
+        recall.scale.fill_(0.2)
+        episode(nest, [-9.0, 0.2, 0.2], 0.2)
+        number += 1
+    assert number == begins
 
 
 @given(st.integers(0, 1000), st.sampled_from([1, 2, 8]))

@@ -47,7 +47,8 @@ class RecallConfig(ChannelConfig):
     """How much worse than in ignorance it must go before all is begun anew, in standard errors, >= 0; with
     patience also how much better it must have gone, if it goes no better any more."""
     per_step: bool = False
-    """Whether an episode's surprise is its mean over the steps, not their sum."""
+    """Whether an episode's surprise is its mean over the steps, not their sum. Then it does not tell how far
+    returns are from what is expected, and hope does not ask for it."""
     patience: int = 0
     """Episodes that a memory which was taken up has before it is doubted, in [0, 1e6]. Above 0, with
     `per_step` only, known memories are tried before a new one is begun, see `Trial`."""
@@ -127,7 +128,7 @@ class Recall(Channel):
         hope:  mean return since a blank one became likelier than its floor, plus hope standard errors,
               is below the mean return of the first `infancy` episodes of all memories so far; the error is
               s sqrt(1/n + 1/m) after n such episodes, where s is the standard deviation of the m returns in
-              ignorance
+              ignorance, and unless per_step at least unit/sqrt(n)
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
 
@@ -354,6 +355,8 @@ class Recall(Channel):
         number = doubt[:, 1].clamp_min(1)
         variance = torch.where(known > 1, scatter / (known - 1).clamp_min(1), torch.inf)
         error = (variance * (number.reciprocal() + known.reciprocal())).sqrt()
+        unit = who.of(self.scale).masked_fill(numbers.per_step > 0, 0)  # the mean of a step is no episode's
+        error = torch.maximum(error, unit / number.sqrt())
         worse = _mean(doubt) + numbers.hope * error < expected - ROUNDED * expected.abs()
         if self.trial is None:
             return worse
