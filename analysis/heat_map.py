@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_ed.files import write_atomically
+from emotional_ed.analysis.small_png import save_small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +20,6 @@ _COLOURS = "PuOr"  # orange is loss, purple is gain: apart for colour-blind eyes
 _LIMIT = 100.0  # per cent at which colours are full
 _LINEAR = 2.0  # per cent around 0 within which colour grows evenly; beyond, with the logarithm
 _ROW, _COLUMN = 0.27, 0.72  # inches of a cell
-_PALETTE = 256  # colours of the file: few are needed, and it is small
 _UNSURE = "#666666"
 _ARROWS = {1: "▲", 0: "", -1: "▼"}
 
@@ -63,17 +61,7 @@ def plot_heat_maps(
     Raises:
         ValueError: matplotlib is not installed, there is no panel, or a panel has other rows.
     """
-    figure = heat_maps(panels, rows, title=title)
-    from PIL import Image  # comes with matplotlib
-
-    whole, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(whole, dpi=100)
-    with Image.open(whole) as image:
-        image.convert("RGB").quantize(_PALETTE).save(small, format="PNG", optimize=True)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, small.getvalue())
-    return target
+    return save_small(heat_maps(panels, rows, title=title), path)
 
 
 def heat_maps(panels: Sequence[Panel], rows: Sequence[str], *, title: str = "") -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emotional_ed.analysis.small_png import save_small
 from emotional_ed.checks import require_int
-from emotional_ed.files import write_atomically
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito), in the order in which roles use them.
 COLOURS = {
@@ -26,7 +25,6 @@ COLOURS = {
 """Role of a line -> its colour."""
 _STYLES = {"felt": "-", "control": "--", "other": "-.", "third": ":", "plain": "-"}
 _SHADE = "#ECE7DA"
-_DPI = 100
 _SIZES: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10.5,
@@ -162,19 +160,7 @@ def draw_panels(
         if shared_legend:
             handles, labels = axes[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        _save(figure, target)
-    return target
-
-
-def _save(figure: Any, target: Path) -> None:
-    """Write with a palette of 256 colours, which makes line drawings a third as large."""
-    from PIL import Image  # matplotlib needs it too
-
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI)
-    with Image.open(drawn) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
-    write_atomically(target, small.getvalue())
+        return save_small(figure, target)
 
 
 def _draw(axis: Any, panel: Panel, legend: str) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of studies; the only place that imports matplotlib (extra `[plots]`)."""
+"""Pictures of studies, for which matplotlib is needed (extra `[plots]`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis.curves import learning_curve
 from emotional_ed.analysis.run import Run
+from emotional_ed.analysis.small_png import save_small
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito).
 _ARMS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
@@ -48,10 +49,7 @@ def plot_study(
     axes[0].set_ylabel("return of an episode (IQM, 95 % interval)")
     axes[0].legend(loc="lower right", fontsize=8, frameon=False)
     _plot_timeline(lower.subplots(), timeline, timeline_title)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=100)
-    return target
+    return save_small(figure, path)
 
 
 def _plot_curves(axis: Any, task: str, runs: Sequence[Run]) -> None:

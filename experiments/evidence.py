@@ -12,6 +12,7 @@ from pathlib import Path
 from emotional_ed.checks import require_choice
 from emotional_ed.experiments.against_controls import controls_text
 from emotional_ed.experiments.contest import Budget
+from emotional_ed.experiments.evidence_picture import plot_claims
 from emotional_ed.experiments.evidence_tables import Claim, evidence_table, overall, weights_table
 from emotional_ed.experiments.outcome import gathered_scores, load_suite
 from emotional_ed.experiments.suite import SuiteSpec, run_suite
@@ -105,7 +106,7 @@ def load_claims(out: Path) -> list[Claim]:
 
 
 def write_evidence(out: Path) -> Path:
-    """Write `evidence.md` and `scores/MECHANISM.csv` from the finished contests below `out`."""
+    """Write tables, picture and `scores/MECHANISM.csv` from the finished contests; return `evidence.md`."""
     claims = load_claims(out)
     whole = evidence_table(claims)
     parts = []
@@ -123,6 +124,7 @@ def write_evidence(out: Path) -> Path:
         tasks = [one.task for one in claims if one.mechanism == mechanism]
         scores = gathered_scores(out / mechanism / task for task in tasks)
         write_atomically(out / "scores" / f"{mechanism}.csv", scores.encode())
+    plot_claims(claims, out / "contests.png")
     return target
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from emotional_ed.analysis import Estimate, estimate, iqm, sign_flip_test
+from emotional_ed.analysis import Estimate, estimate, iqm
 from emotional_ed.analysis.heat_map import Panel
 from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.outcome import Outcome
@@ -24,7 +23,14 @@ from emotional_ed.experiments.rungs import (
     without,
 )
 from emotional_ed.experiments.tasks import TASKS
-from emotional_ed.experiments.verdicts import MARKS, SIGNIFICANT, Difference, differences, scaled
+from emotional_ed.experiments.verdicts import (
+    MARKS,
+    SIGNIFICANT,
+    Difference,
+    differences,
+    scaled,
+    what_there_is_to_learn,
+)
 
 _WIDTH = 110
 
@@ -68,25 +74,11 @@ def ladder_tables(outcomes: Sequence[Outcome]) -> LadderTables:
     }
     return LadderTables(
         outcomes,
-        {one.task: what_there_is_to_learn(one) for one in outcomes},
+        {one.task: what_there_is_to_learn(one.scores) for one in outcomes},
         dict(zip(rungs, differences(list(rungs.values())), strict=True)),
         dict(zip(removals, differences(list(removals.values())), strict=True)),
         dict(zip(levels, differences(list(levels.values())), strict=True)),
     )
-
-
-def what_there_is_to_learn(outcome: Outcome) -> float | None:
-    """Return the best arm's IQM less that of the agent that learns nothing; None if no arm is surely better.
-
-    The best arm is the best on the reported seeds: a unit, and nothing that is claimed.
-    """
-    scores, untaught = outcome.scores, outcome.scores[UNTAUGHT]
-    best = scores[max(scores, key=lambda name: _iqm(scores[name]))]
-    return _iqm(best) - _iqm(untaught) if sign_flip_test(best, untaught) < SIGNIFICANT else None
-
-
-def _iqm(scores: ArrayLike) -> float:
-    return float(iqm(scores))
 
 
 def recurring_tasks() -> list[str]:
@@ -126,9 +118,10 @@ def rungs_table(tables: LadderTables) -> str:
     for one in tables.outcomes:
         found = {rung: tables.rungs[one.task, rung] for rung in RUNGS}
         cells = [
-            f"{_iqm(one.scores[rung]):.3g}: {_cell(tables, one.task, gap)}" for rung, gap in found.items()
+            f"{float(iqm(one.scores[rung])):.3g}: {_cell(tables, one.task, gap)}"
+            for rung, gap in found.items()
         ]
-        untaught = f"{_iqm(one.scores[UNTAUGHT]):.3g}"
+        untaught = f"{float(iqm(one.scores[UNTAUGHT])):.3g}"
         rows.append((one.task, untaught, f"{estimate(one.scores[PLAIN]):.3g}", *cells, _verdict(found)))
     return table_of(("task", "untaught", PLAIN, *RUNGS, "verdict"), rows)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from emotional_ed.analysis import Estimate, holm, iqm_difference, sign_flip_test
+from emotional_ed.analysis import Estimate, holm, iqm, iqm_difference, sign_flip_test
+from emotional_ed.experiments.rungs import UNTAUGHT
 
 SIGNIFICANT = 0.05
 """A corrected p value below this, and an interval without 0, make a difference a gain or a loss."""
@@ -57,3 +59,16 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
     """Return the estimate in another unit; `factor` > 0."""
     ends = (estimate.value * factor, estimate.low * factor, estimate.high * factor)
     return Estimate(*ends, estimate.seeds)
+
+
+def what_there_is_to_learn(scores: Mapping[str, NDArray[np.float64]]) -> float | None:
+    """Return the best arm's IQM less that of the agent that learns nothing; None if no arm is surely better.
+
+    The best arm is the best on the reported seeds: a unit, and nothing that is claimed.
+
+    Args:
+        scores: arm -> [S] on common seeds.
+    """
+    best, untaught = max(scores.values(), key=lambda one: float(iqm(one))), scores[UNTAUGHT]
+    sure = sign_flip_test(best, untaught) < SIGNIFICANT
+    return float(iqm(best)) - float(iqm(untaught)) if sure else None

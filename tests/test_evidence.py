@@ -13,7 +13,8 @@ from emotional_ed.analysis import holm, sign_flip_test
 from emotional_ed.experiments import evidence
 from emotional_ed.experiments.against_controls import CONTROLS, against_controls, controls_text
 from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.evidence_tables import Claim, evidence_table, weights_table
+from emotional_ed.experiments.evidence_picture import gains, plot_claims
+from emotional_ed.experiments.evidence_tables import Claim, against_both, evidence_table, weights_table
 from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
 from emotional_ed.experiments.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
 from emotional_ed.experiments.tasks import TASKS
@@ -90,6 +91,25 @@ def fearful(task: str, shuffled: float, unlearned: float, plain: float = 0.4) ->
     }
     scores = {name: level + NOISE[:: 1 if name == "fear" else -1] for name, level in levels.items()}
     return Claim("fear", task, "fear", PLAIN, scores, dict.fromkeys(levels, 0.0))
+
+
+def test_the_picture_has_the_differences_of_the_table_in_units_of_what_there_is_to_learn(
+    tmp_path: Path,
+) -> None:
+    whole, one = claim("a", 0.9, 0.2, 0.2), fearful("b", shuffled=0.4, unlearned=0.9)
+    beaten = dataclasses.replace(one, rival="fear-unlearned")
+    nothing = dataclasses.replace(fearful("c", 0.0, 0.0, plain=0.0))
+    nothing.scores["fear"] = nothing.scores[PLAIN]
+    shown, (plain, rival) = gains([whole, beaten, nothing])
+    assert shown == [beaten, nothing]
+    assert plain.ends[0, 1] == pytest.approx(100 * (0.8 - 0.4) / 0.9, abs=0.5), "the best arm is the unit"
+    assert rival.ends[0, 1] == pytest.approx(100 * (0.8 - 0.9) / 0.9, abs=0.5)
+    assert (plain.signs[0], rival.signs[0]) == (1, -1)
+    assert np.isnan([plain.ends[1], rival.ends[1]]).all()
+    corrected = against_both([whole, beaten, nothing])
+    assert [pair[0].sign for pair in corrected[1:]] == list(plain.signs)
+    assert plot_claims([whole], tmp_path / "none.png") is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_gain_stands_if_its_controls_lack_it() -> None:
@@ -174,6 +194,7 @@ def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: 
     assert "| full-feedback |" in text
     assert "learned weights" not in text
     assert "### controls\n\n" in text
+    assert (tmp_path / "contests.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader((tmp_path / "scores" / "regret.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"regret", PLAIN, "full-feedback"}
     assert {row["seed"] for row in rows} == {str(seed) for seed in range(3, 11)}

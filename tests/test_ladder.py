@@ -25,14 +25,13 @@ from emotional_ed.experiments.ladder_tables import (
     removals_table,
     rungs_table,
     summary,
-    what_there_is_to_learn,
 )
 from emotional_ed.experiments.mechanisms import arms_for
 from emotional_ed.experiments.outcome import Outcome
 from emotional_ed.experiments.rungs import COMPONENTS, EVERYTHING, PLAIN, RUNGS, UNTAUGHT, without
 from emotional_ed.experiments.suite import COLUMNS
 from emotional_ed.experiments.tasks import TASKS
-from emotional_ed.experiments.verdicts import differences
+from emotional_ed.experiments.verdicts import differences, what_there_is_to_learn
 
 SETTING = {"step_size": 0.3, "exploration": 0.1}
 BRIEF = Budget(configurations=2, seeds=1, finalists=1, final_seeds=1, report=8, first_seed=3)
@@ -133,7 +132,7 @@ def test_the_ladders_cells_are_what_a_hand_computes() -> None:
     one = outcome("regimes", {PLAIN: 0.5, "level-0+1": 0.25, "all": 2.0})
     tables = ladder_tables([one])
     unit = middle(2 + NOISE) - middle(NOISE)
-    assert what_there_is_to_learn(one) == pytest.approx(2)
+    assert what_there_is_to_learn(one.scores) == pytest.approx(2)
     assert unit == pytest.approx(2)
     row = cells(rungs_table(tables), 0)
     assert row[:2] == ["regimes", f"{middle(NOISE):.3g}"]
@@ -194,16 +193,16 @@ def test_everything_less_each_part_is_compared_with_everything() -> None:
 
 
 def test_the_best_arm_is_the_unit_even_if_it_lacks_a_part_and_the_untaught_never_is() -> None:
-    assert what_there_is_to_learn(outcome("taxi", {without("anger"): 4.0})) == pytest.approx(4)
+    assert what_there_is_to_learn(outcome("taxi", {without("anger"): 4.0}).scores) == pytest.approx(4)
     nothing = outcome("taxi", dict.fromkeys([PLAIN, *RUNGS, *map(without, COMPONENTS)], -0.5))
-    assert what_there_is_to_learn(nothing) is None
+    assert what_there_is_to_learn(nothing.scores) is None
     tables = ladder_tables([nothing])
     assert cells(rungs_table(tables), 0)[3] == f"{middle(-0.5 + NOISE):.3g}: {gap():+.2g}"
     assert np.isnan(panels(tables)[0].values).all()
     assert "nothing is learned anywhere" in summary(tables)
     same_luck = outcome("taxi", dict.fromkeys([PLAIN, *RUNGS, *map(without, COMPONENTS)], 0.0))
     same_luck.scores[PLAIN] = NOISE[::-1] + 1e-4
-    assert what_there_is_to_learn(same_luck) is None, "better, but not surely"
+    assert what_there_is_to_learn(same_luck.scores) is None, "better, but not surely"
 
 
 def gap() -> object:
