@@ -16,7 +16,7 @@ from torch import Tensor
 from emotional_ed.agents.errors import CheckpointError
 from emotional_ed.files import write_atomically
 
-FORMAT = 4
+FORMAT = 5
 SUFFIX = ".safetensors"
 
 

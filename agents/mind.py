@@ -310,13 +310,14 @@ class Mind(QuickModule):
         attachment = self.affect.attachment
         if attachment is None:
             return
-        rate, slow = attachment.retention()
+        rate, slow, bond = attachment.retention()
         who = rate.nonzero().squeeze(-1)
         if len(who):
             fast, used = self._by_slot(), torch.zeros_like(who) if slot is None else slot[who]
             held = fast[who, :, used]  # [n, rows, K], several rows an action in some critics
-            worth = slow[who].repeat_interleave(held.shape[1] // self.place.actions, dim=1)
-            fast[who, :, used] = held + rate[who, None, None] * (worth - held)
+            rows = held.shape[1] // self.place.actions
+            worth, known = (part[who].repeat_interleave(rows, dim=1) for part in (slow, bond))
+            fast[who, :, used] = held + rate[who, None, None] * (worth - known * held)
 
     def _by_slot(self) -> Tensor:
         """Return the values seen as [P, rows, S, K]."""

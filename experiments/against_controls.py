@@ -31,11 +31,7 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "fixed-repeat": "a constant number of pushes",
             "blocked-count": "the same information, no emotion",
         },
-        "recall": {
-            **_SCRIPT,
-            "recall-by-chance": "as many memories, switched on a fixed timetable",
-            "curiosity": "nothing is recalled; what is new attracts",
-        },
+        "recall": _SCRIPT,
         "attachment": {
             **_SCRIPT,
             "griefless": "loss does not shield",
@@ -44,15 +40,40 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "sleep": _SLEEP,
         "short-sleep": _SLEEP,
         "regret": {**_SCRIPT, "full-feedback": "the same information, no emotion"},
-        "curiosity": {**_SCRIPT, **_BEST_CONSTANT, "sweeping": "nothing attracts; the same updates offline"},
+        "curiosity": _SCRIPT,
         "spectrum": {**_SCRIPT, **_BEST_CONSTANT, "two-clocks": "mood and temperament alone"},
         "joy": {**_SCRIPT, **_BEST_CONSTANT},
     }
 )
-"""Mechanism -> arm of its contests -> what is missing from it, or wrong with it.
+"""Mechanism -> arm of its contests -> what is missing from it, or wrong with it, in all of its forms.
 
 The whole agent's controls are in the ladder, where each of its parts is taken away."""
+_TIMETABLE = "as many memories, switched on a fixed timetable"
+OF_FORMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "recall": {"recall-by-chance": _TIMETABLE},
+        "mood-recall": {"recall-by-chance": _TIMETABLE},
+        "recall-per-step": {"recall-by-chance": _TIMETABLE},
+        "recall-curious": {
+            "curious-by-chance": f"{_TIMETABLE}; what is new attracts",
+            "curiosity": "nothing is recalled; what is new attracts",
+        },
+        "recall-recency": {
+            "recency-by-chance": f"{_TIMETABLE}; explores alike",
+            "recency-bonus": "nothing is recalled; explores alike",
+        },
+        "curiosity": _BEST_CONSTANT,
+        "curious-dreams": {"dreams": "nothing attracts; the same updates offline"},
+        "curious-sweeping": {"sweeping": "nothing attracts; the same updates offline"},
+    }
+)
+"""Form of a mechanism -> arm of its contests -> the one thing that is missing from it, or wrong with it."""
 _VERDICTS = {1: "stands", 0: "not told apart", -1: "the control does better"}
+
+
+def controls_of(claim: Claim) -> Mapping[str, str]:
+    """Return the controls of a claim's form, each with what is missing from it or wrong with it."""
+    return {**CONTROLS[claim.mechanism], **OF_FORMS.get(claim.arm, {})}
 
 
 def controls_text(claims: Sequence[Claim]) -> str:
@@ -74,7 +95,7 @@ def controls_text(claims: Sequence[Claim]) -> str:
 
 def against_controls(gains: Sequence[Claim]) -> list[dict[str, Difference]]:
     """Return each mechanism less each of its controls, corrected over all of them."""
-    named = [list(CONTROLS[one.mechanism]) for one in gains]
+    named = [list(controls_of(one)) for one in gains]
     pairs = [(one.own, one.scores[name]) for one, names in zip(gains, named, strict=True) for name in names]
     found = iter(differences(pairs))
     return [{name: next(found) for name in names} for names in named]
@@ -86,7 +107,7 @@ def _table(gains: Sequence[Claim], found: Sequence[Mapping[str, Difference]]) ->
             f"{one.mechanism} on {one.task}",
             f"{one.arm} {estimate(one.own).value:.3g}",
             f"{name} {estimate(one.scores[name]).value:.3g}",
-            CONTROLS[one.mechanism][name],
+            controls_of(one)[name],
             _share_of_gain(one, name),
             str(difference),
             _VERDICTS[difference.sign],

@@ -138,6 +138,7 @@ _RECALL_SEARCH = {
     "affect.recall.threshold": Range(0.5, 8.0),
     "affect.recall.reluctance": Range(0.1, 3.0),
 }
+_TIMETABLE_SEARCH = {"affect.recall.threshold": Range(2.0, 100.0)}
 _CURIOSITY_SEARCH = {
     "affect.curiosity.gain": Range(0.001, 3.0),
     "affect.curiosity.step_size": Range(0.02, 1.0),
@@ -161,7 +162,7 @@ def _recalling(**recall: object) -> AffectConfig:
 def _slow_rivals(task: Task) -> Arms:
     return {
         "decay-only": Arm(
-            affect=_affect(attachment=AttachmentConfig(step_size=0.0, gate=0.0)),
+            affect=_affect(attachment=AttachmentConfig(step_size=0.0, gate=0.0, prior=1.0)),
             search={"affect.attachment.decay": Range(0.001, 0.5)},
             note="values fade at every episode's end",
         ),
@@ -206,8 +207,20 @@ def _recall(task: Task) -> Arms:
         "recall-by-chance": Arm(
             role="control",
             affect=_recalling(cue="chance"),
-            search={"affect.recall.threshold": Range(2.0, 100.0)},
+            search=_TIMETABLE_SEARCH,
             note="as many memories, switched on a fixed timetable: what capacity alone is worth",
+        ),
+        "curious-by-chance": Arm(
+            role="control",
+            affect=dataclasses.replace(_recalling(mood_gain=0.0, cue="chance"), curiosity=CuriosityConfig()),
+            search={**_TIMETABLE_SEARCH, **_CURIOSITY_SEARCH},
+            note="recall-curious on a fixed timetable",
+        ),
+        "recency-by-chance": Arm(
+            role="control",
+            affect=dataclasses.replace(_recalling(mood_gain=0.0, cue="chance"), own=(RecencyBonus.Config(),)),
+            search={**_TIMETABLE_SEARCH, **_recency(task)},
+            note="recall-recency on a fixed timetable",
         ),
         "curiosity": _curious(role="control", note="recall-curious without recall"),
         **_slow_rivals(task),
@@ -293,7 +306,7 @@ def _regret(task: Task) -> Arms:
 
 
 def _curious(role: str = "own", sleep: SleepConfig | SweepingConfig | None = None, note: str = "") -> Arm:
-    salience = SalienceConfig() if isinstance(sleep, SleepConfig) else None
+    salience = SalienceConfig() if isinstance(sleep, SleepConfig) and sleep.draw == "salience" else None
     return Arm(
         role=role,
         affect=_affect(curiosity=CuriosityConfig(), salience=salience),
@@ -313,6 +326,12 @@ def _curiosity(task: Task) -> Arms:
         ),
         "curious-sweeping": _curious(
             sleep=SweepingConfig(updates=100), note="and sleeps as the rival sweeping does"
+        ),
+        "dreams": Arm(
+            role="control",
+            affect=_affect(salience=SalienceConfig()),
+            level0=LevelZero(sleep=SleepConfig(draw="salience", updates=100)),
+            note="curious-dreams without curiosity",
         ),
         "recency-bonus": recency,
         "sweeping": Arm(level0=sweeping),
@@ -367,8 +386,9 @@ def arms_for(
 ) -> Arms:
     """Return every arm of a fair test: tuned level 0, the mechanism, its controls and all of its rivals.
 
-    Removing the mechanism gives level 0, so that is the removal. All arms see the same observations, have the
-    same budget of steps, and are searched with the same number of settings.
+    Removing the mechanism gives level 0; of two mechanisms in one arm, the other one, which is an arm too.
+    All arms see the same observations, have the same budget of steps, and are searched with the same number
+    of settings.
 
     Example:
         >>> list(arms_for("regimes", "joy"))[:3]

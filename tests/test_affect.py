@@ -930,6 +930,7 @@ def test_configuration_round_trips_and_names_what_is_wrong() -> None:
         (FearConfig, "discount", 1.1), (FearConfig, "avoidance", 1.1), (AngerConfig, "cap", 0),
         (AngerConfig, "persistence", -0.1), (AngerConfig, "rate", "fast"), (MoodConfig, "period", 2.5),
         (MoodConfig, "step_size", 0.0), (TemperamentConfig, "initial", 2.0), (RecallConfig, "slots", 0),
+        (RecallConfig, "infancy", 1),
         (RecallConfig, "mood_gain", 1.5),
     ],
 )  # fmt: skip

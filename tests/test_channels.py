@@ -188,8 +188,54 @@ def test_yearning_lives_one_episode_by_the_slow_memory_and_comes_home() -> None:
     assert attachment.longing.tolist() == pytest.approx([0.0, 2 / 3])
 
 
+def test_the_bond_is_how_far_the_slow_memory_is_known() -> None:
+    """B += rate (1 - B) where it was, and S/B is the mean of the targets: exactly the one that was met."""
+    nest = make(AffectConfig(attachment=dataclasses.replace(ATTACHED, mourning=0.0)), 2)
+    attachment = nest.attachment
+    assert attachment is not None
+    for times in range(1, 6):
+        nest.appraise(step(2, lss=-3.0, target=-3.0, done=[False, True]))
+        rate, slow, bond = attachment.retention()
+        assert bond[:, 0, 0].tolist() == pytest.approx([1 - 0.9**times] * 2)
+        assert (slow[:, 0, 0] / bond[:, 0, 0]).tolist() == pytest.approx([-3.0, -3.0])
+        assert (bond > 0).sum().item() == 2, "what was not met is not known"
+    assert rate.tolist() == pytest.approx([0.0, 0.2])
+    firm = make(AffectConfig(attachment=dataclasses.replace(ATTACHED, prior=1.0)))
+    firm.appraise(step(lss=-3.0, target=-3.0))
+    assert firm.attachment is not None
+    assert (firm.attachment.retention()[2] == 1).all()
+
+
+def test_of_several_features_every_active_one_is_known_better() -> None:
+    config = AffectConfig(attachment=dataclasses.replace(ATTACHED, mourning=0.0))
+    model = EmotionalQ("CartPole-v1", config, population=2, seed=0)
+    attachment = model.affect.attachment
+    assert attachment is not None
+    model.learn(1)
+    signals = model.signals
+    rows = attachment.bond[torch.arange(2), signals["action"]]
+    active = torch.zeros_like(rows).scatter_(-1, signals["key"], 0.1)
+    assert signals["key"].shape[1] > 1
+    assert torch.allclose(rows, active)
+    assert attachment.bond.sum().item() == pytest.approx(active.sum().item())
+    slow = attachment.memory.M[torch.arange(2), signals["action"]]
+    read = (slow * (active > 0)).sum(-1)
+    assert torch.allclose(read, 0.1 * signals["target"]), "what is read is known as far as its features are"
+
+
+def test_who_grieves_knows_no_better() -> None:
+    nest = make(AffectConfig(attachment=dataclasses.replace(ATTACHED, mourning=1.0, acceptance=1e-9)))
+    attachment = nest.attachment
+    assert attachment is not None
+    nest.appraise(step(lss=2.0, target=2.0))
+    nest.level("attachment").memory.M.fill_(1e6)
+    nest.appraise(step(lss=-1.0, target=-1.0))  # everything is lost, and all of it mourned
+    assert nest.signals["grief"].item() == 1
+    assert attachment.bond[0, 0, 0].item() == pytest.approx(0.1)
+
+
 def test_without_a_slow_memory_values_fall_back_to_zero_in_the_agent() -> None:
-    config = AttachmentConfig(step_size=0.0, decay=1.0)
+    config = AttachmentConfig(step_size=0.0, decay=1.0, prior=1.0)
     model = EmotionalQ("EmotionalED/SlipperyCliff-v0", AffectConfig(attachment=config), population=4, seed=0)
     ended = 0
     held: list[bool] = []

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotional_ed.agents import LevelZero
 from emotional_ed.analysis import holm, sign_flip_test
 from emotional_ed.experiments import evidence
-from emotional_ed.experiments.against_controls import CONTROLS, against_controls, controls_text
+from emotional_ed.experiments.against_controls import CONTROLS, OF_FORMS, against_controls, controls_text
+from emotional_ed.experiments.arm import Arm
 from emotional_ed.experiments.contest import Budget
 from emotional_ed.experiments.evidence_picture import gains, plot_claims
 from emotional_ed.experiments.evidence_tables import Claim, against_both, evidence_table, weights_table
@@ -163,9 +165,45 @@ def test_without_a_gain_there_is_nothing_to_explain() -> None:
 def test_every_mechanism_has_controls_and_they_are_arms_of_its_contests(mechanism: str) -> None:
     for task in TASKS:
         arms = arms_for(task, mechanism)
-        assert set(CONTROLS[mechanism]) <= set(arms)
+        own = [name for name, arm in arms.items() if arm.role == "own"]
+        named = {control for form in own for control in {**CONTROLS[mechanism], **OF_FORMS.get(form, {})}}
+        assert named <= set(arms)
+        assert all(len({**CONTROLS[mechanism], **OF_FORMS.get(form, {})}) >= 2 for form in own)
         controls = {name for name, arm in arms.items() if arm.role == "control"} - {PLAIN}
-        assert controls <= set(CONTROLS[mechanism])
+        assert controls <= named
+
+
+def explores(arm: Arm) -> tuple[object, ...]:
+    """What of an arm has nothing to do with recall: curiosity, channels of one's own, sleep, and its ranges."""
+    ranges = {path: one for path, one in arm.search.items() if ".recall." not in path}
+    sleep = arm.level0.sleep if isinstance(arm.level0, LevelZero) else None
+    return arm.affect.curiosity, arm.affect.own, arm.affect.salience, sleep, ranges
+
+
+@pytest.mark.parametrize(
+    ("form", "control"),
+    [
+        (form, control)
+        for form, controls in OF_FORMS.items()
+        for control in controls
+        if form.startswith("recall")
+    ],
+)
+def test_a_control_of_recall_explores_as_the_form_does_that_it_is_for(form: str, control: str) -> None:
+    arms = arms_for("recurring-goals", "recall")
+    assert explores(arms[form]) == explores(arms[control])
+    recall = arms[control].affect.recall
+    assert recall is None or recall.cue == "chance"
+
+
+@pytest.mark.parametrize(
+    ("form", "control"), [("curious-dreams", "dreams"), ("curious-sweeping", "sweeping")]
+)
+def test_a_control_of_curiosity_lacks_curiosity_alone(form: str, control: str) -> None:
+    arms = arms_for("sparse-maze", "curiosity")
+    whole = dataclasses.replace(arms[form].affect, curiosity=None)
+    assert whole == arms[control].affect
+    assert arms[form].level0 == arms[control].level0
 
 
 def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on_everything() -> None:

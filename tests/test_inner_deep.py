@@ -48,7 +48,14 @@ def test_of_three_situations_that_take_turns_the_one_three_phases_ago_counts() -
     np.testing.assert_array_equal(known, column(*[NAN] * 6, 5, 5, 6))
     assert turns.late_in(phase, back=3)[:, 0].nonzero()[0].tolist() == [7, 8]
     assert turns.returns(phase, back=3)[0].tolist() == [6, 8]
-    assert goals.first_meetings(phase, back=3)[0].tolist() == [2, 4]
+    assert turns.first_meetings(phase, back=3)[0].tolist() == [2, 4]
+
+
+def test_a_last_phase_that_broke_off_is_left_out_and_a_whole_one_is_kept() -> None:
+    phase = np.concatenate([column(0, 0, 1, 1, 0, NAN), column(0, 0, 1, 1, NAN, NAN)], axis=1)
+    expected = np.concatenate([column(0, 0, 1, 1, NAN, NAN), column(0, 0, 1, 1, NAN, NAN)], axis=1)
+    np.testing.assert_array_equal(turns.whole_phases(phase, 2), expected)
+    assert phase[4, 0] == 0, "the record itself is as it was"
 
 
 def test_a_goal_pays_for_as_long_as_a_period_and_where_episodes_were_lived() -> None:

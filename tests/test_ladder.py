@@ -116,7 +116,7 @@ def outcome(task: str, levels: Mapping[str, float], *, parts: tuple[str, ...] = 
     names = [PLAIN, UNTAUGHT, *RUNGS, *(without(part) for part in parts)]
     level = {UNTAUGHT: 0.0, **levels}
     scores = {name: level.get(name, 1.0) + (NOISE if name != PLAIN else OTHER) for name in names}
-    budget = Budget(configurations=16, seeds=5, finalists=1, report=SEEDS, first_seed=110_000)
+    budget = Budget(configurations=16, seeds=5, finalists=1, report=SEEDS, first_seed=120_000)
     return Outcome(task, "ladder", scores, {}, {}, budget, 100, "abc")
 
 
@@ -246,7 +246,7 @@ def test_the_head_names_seeds_search_and_revision() -> None:
     text = " ".join(about(ladder_tables([outcome("taxi", {})])).split())
     for said in (
         "1 tasks",
-        "24 fresh seeds (from 110000)",
+        "24 fresh seeds (from 120000)",
         "revision abc",
         "16 settings",
         "on 5 other seeds",
@@ -327,4 +327,4 @@ def test_bad_input_is_one_sentence_and_nothing_is_run(
 
 
 def test_the_seeds_of_the_ladder_are_its_own() -> None:
-    assert (ladder.BUDGET.report, ladder.BUDGET.first_seed) == (50, 110_000)
+    assert (ladder.BUDGET.report, ladder.BUDGET.first_seed) == (50, 120_000)

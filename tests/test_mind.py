@@ -244,7 +244,7 @@ def test_values_and_dreams_begin_anew_every_so_many_episodes() -> None:
 @pytest.mark.parametrize("above", ["alone", "with recall"])
 def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
     """Each end: Q += 1/4 (S - Q) in the memory that was in use; what begins anew is blank, S too. By hand."""
-    attachment = AttachmentConfig(step_size=0.0, decay=0.25, gate=0.0, mourning=0.0)
+    attachment = AttachmentConfig(step_size=0.0, decay=0.25, gate=0.0, mourning=0.0, prior=1.0)
     recall = above == "with recall"
     moody = recalling(slots=3, threshold=0.1, reluctance=0.0, mood_gain=0.0)
     config = dataclasses.replace(moody if recall else PLAIN, attachment=attachment)
@@ -287,39 +287,56 @@ def test_attachment_holds_back_at_ends_of_episodes_only(above: str) -> None:
 
 
 def test_every_recalled_memory_has_a_slow_one_that_learns_while_it_is_in_use() -> None:
-    """S(s, a) += 0.1 (y - S(s, a)) in that of the memory in use, members apart. By hand."""
-    attachment = AttachmentConfig(step_size=0.1, decay=0.05, gate=0.0, mourning=0.0)
+    """S += 0.1 (y - S), B += 0.1 (1 - B) in the memory in use; each end: Q += 1/4 (S - B Q). By hand."""
+    attachment = AttachmentConfig(step_size=0.1, decay=0.25, gate=0.0, mourning=0.0)
     moody = dataclasses.replace(recalling(slots=3, threshold=0.1, reluctance=0.0), attachment=attachment)
     forgetful = dataclasses.replace(recalling(**FORGETFUL), attachment=attachment)
-    model = agent(REGIMES, [moody, moody, forgetful], population=3, exploration=0.5)
+    firm = dataclasses.replace(forgetful, attachment=dataclasses.replace(attachment, prior=0.5))
+    model = agent(REGIMES, [moody, moody, firm], population=3, exploration=0.5)
     model.value.M[:2, :, :25] = 2.0  # disappointment ahead
     recall, attached = model.affect.recall, model.affect.attachment
     assert recall is not None
     assert attached is not None
     recall.ignorance.copy_(BLISS)
-    S = np.zeros((3, recall.room, 4, 25))
+    S, B, Q = (np.zeros((3, recall.room, 4, 25)) for _ in range(3))
+    prior = np.array([0.0, 0.0, 0.5])
+    B += prior[:, None, None, None]
+    Q[:2, 0] = 2.0
     used: set[tuple[int, int]] = set()
-    begun = 0
+    begun, ends = 0, 0
     for _ in range(600):
         slots = recall.slot.tolist()
-        signals = model.learn(1).signals
+        step = model.learn(1).last_step
+        signals = model.signals
+        assert step is not None
         for member, slot in enumerate(slots):
             place = (member, slot, int(signals["action"][member]), int(signals["observation"][member]))
             S[place] += 0.1 * (float(signals["target"][member]) - S[place])
+            B[place] += 0.1 * (1 - B[place])
+            Q[place] += 0.3 * float(signals["lss"][member])
+            if bool(step.terminated[member] | step.truncated[member]):
+                ends += 1
+                Q[member, slot] += 0.25 * (S[member, slot] - B[member, slot] * Q[member, slot])
             used.add((member, slot))
             if recall.fresh[member]:
                 begun += 1
-                S[member, int(recall.slot[member])] = 0
+                new = int(recall.slot[member])
+                S[member, new], B[member, new], Q[member, new] = 0, prior[member], 0
         now = recall.slot
-        assert np.allclose(attached.memory.M, S[np.arange(3), now], atol=1e-6)
+        assert np.allclose(attached.memory.M, S[np.arange(3), now], atol=1e-5)
+        assert np.allclose(attached.bond, B[np.arange(3), now], atol=1e-5)
         away = np.arange(recall.room) != now.numpy()[:, None]
-        assert np.allclose(attached.shelf.numpy()[away], S[away], atol=1e-6)
+        assert np.allclose(attached.shelf.numpy()[away], S[away], atol=1e-5)
+        assert np.allclose(attached.bonds.numpy()[away], B[away], atol=1e-5)
+        held = model.value.M.view(3, 4, recall.room, 25).permute(0, 2, 1, 3)
+        assert np.allclose(held, Q, atol=1e-4)
     assert used >= {(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
     assert begun >= 2
+    assert ends > 10
 
 
 def test_attachment_holds_back_whole_distributions() -> None:
-    config = affect(attachment=AttachmentConfig(step_size=0.0, decay=1.0, gate=0.0))
+    config = affect(attachment=AttachmentConfig(step_size=0.0, decay=1.0, gate=0.0, prior=1.0))
     model = agent(REGIMES, config, LevelZero(critic=QuantileConfig(quantiles=3)))
     slow = model.affect.level("attachment").memory.M
     slow.copy_(torch.arange(4.0)[:, None].expand(4, 25))

@@ -41,7 +41,7 @@ class SlowHeads(nn.Module):
     @torch.no_grad()
     def consolidate(self, attachment: Attachment, slots: Tensor) -> None:
         """Take up from the heads `slots` [P] of environments whose episode has ended; let them fall back."""
-        rate, _ = attachment.retention()
+        rate, *_ = attachment.retention()
         share = attachment.step_size * (1 - attachment.grief)
         heads = self._heads[0]
         for member in rate.nonzero().squeeze(-1).tolist():

@@ -36,6 +36,8 @@ class AttachmentConfig(ChannelConfig):
     """Rate at which grief fades a step, in (0, 1]."""
     yearning: float = 0.0
     """Times the gap of slow and fast values: how often an episode is lived by the slow ones, in [0, 1e6]."""
+    prior: float = 0.0
+    """How firmly nothing is expected of what was never met, in [0, 1]; at 1 its fast values fade to zero."""
 
     def __post_init__(self) -> None:
         require_range("AttachmentConfig.step_size", self.step_size, 0, 1)
@@ -44,6 +46,7 @@ class AttachmentConfig(ChannelConfig):
         require_range("AttachmentConfig.mourning", self.mourning, 0, 1)
         require_range("AttachmentConfig.acceptance", self.acceptance, 0, 1, low_open=True)
         require_range("AttachmentConfig.yearning", self.yearning, 0, LARGEST_GAIN)
+        require_range("AttachmentConfig.prior", self.prior, 0, 1)
 
 
 @final
@@ -53,25 +56,32 @@ class Attachment(Channel):
     Equation:
         loss   = clip((S(s, a) - y)/(limit unit), 0, 1)
         grief += mourning (loss - grief) if loss > grief else -acceptance grief
-        S(s, a) += step_size (1 - grief) (y - S(s, a))
-        at an episode's end:  Q += decay (1 - gate mood) (S - Q)      (the agent does this, see `retention`)
+        S(s, a) += step_size (1 - grief) (y - S(s, a)),  from 0
+        B(s, a) += step_size (1 - grief) (1 - B(s, a)),  from prior
+        at an episode's end:  Q += decay (1 - gate mood) (S - B Q)    (the agent does this, see `retention`)
         gap = mean over the episode of max(0, max_a S(s, a) - Q(s, a_t)) / (|max_a S| + |Q|)
         longing += yearning gap; at 1 the next episode is lived by S, and longing starts anew
 
     One bad week does not overwrite what the slow memory knows: grief keeps it. Grief fades; visits to what
-    is lost then teach S the loss, and yearning with it.
+    is lost then teach S the loss, and yearning with it. B, the bond, is how far S is known: S/B is the mean
+    of the targets met, so fast values fall back to that, and those of what was never met stay as they are.
+    Without it they fall back to a mean that still begins at zero, which is a promise where most is bad.
 
-    Source: Bowlby (1980), "Loss"; complementary learning systems, McClelland, McNaughton and O'Reilly (1995).
+    Source: Bowlby (1980), "Loss"; complementary learning systems, McClelland, McNaughton and O'Reilly (1995);
+    the bias of means that begin at zero, Kingma and Ba (2015), section 3.
     When it does harm: where nothing comes back, the slow memory is a wrong anchor, and yearning goes in vain.
 
-    Where recall selects among several value memories, every one has a slow memory of its own: `memory` is
-    that of the one in use, the others rest on a shelf.
+    Where recall selects among several value memories, every one has a slow memory and a bond of its own:
+    `memory` and `bond` are those of the one in use, the others rest on shelves. Features that are real
+    numbers have no bond; deep agents have slow heads (`SlowHeads`), which begin where the fast ones are.
 
     Shapes:
-        memory.M: [P, A, K]; grief, longing: [P]; visiting: [P] bool.
-        With recall of S memories, shelf: [P, S, A, K]; slot: [P] int64.
+        memory.M, bond: [P, A, K]; grief, longing: [P]; visiting: [P] bool.
+        With recall of S memories, shelf, bonds: [P, S, A, K]; slot: [P] int64.
     """
 
+    bond: Tensor
+    everyone: Tensor
     grief: Tensor
     longing: Tensor
     gap: Tensor
@@ -83,8 +93,10 @@ class Attachment(Channel):
     mourning: Tensor
     acceptance: Tensor
     yearning: Tensor
+    prior: Tensor
     rate: Tensor
     shelf: Tensor
+    bonds: Tensor
     slot: Tensor
 
     name = "attachment"
@@ -96,6 +108,9 @@ class Attachment(Channel):
         """Start attached to nothing."""
         population, actions, keys, _, _ = self.setting
         self.memory = AssociativeMemory(actions, keys, batch=(population,), solver="grad")
+        first = torch.tensor([config.prior for config in configs])[:, None, None]
+        self.register_buffer("bond", first.repeat(1, actions, keys))
+        self.register_buffer("everyone", torch.arange(population)[:, None], persistent=False)
         self.remember("grief", "longing", "gap", "steps")
         self.register_buffer("visiting", torch.zeros(population, dtype=torch.bool))
         self.register_buffer("rate", torch.zeros(population), persistent=False)
@@ -117,6 +132,7 @@ class Attachment(Channel):
         mask = chosen if due is None else chosen & due[:, None]
         share = share_per_feature(self.memory.M, self.step_size * (1 - grief), key)
         self.memory.write(key, target[:, None].expand_as(chosen), share, mask)
+        self._bind(key, signals["action"], self.step_size * (1 - grief), due)
         if self.yearns:
             self._long(slow.amax(-1), held, signals["done"], due)
         mood = self.hear(signals, "mood")
@@ -125,6 +141,15 @@ class Attachment(Channel):
         self.rate.copy_(rate * self.present * ends)
         signals["attachment"] = expected
         signals["grief"] = grief * self.present
+
+    def _bind(self, key: Tensor, action: Tensor, rate: Tensor, due: Tensor | None) -> None:
+        """Know the features of this state, under this action, better by `rate` [P]."""
+        if key.is_floating_point():
+            return
+        at = (self.everyone, action[:, None], key if key.ndim == 2 else key[:, None])  # [P, T]
+        held = self.bond[at]
+        gained = rate[:, None] * (1 - held)
+        self.bond[at] = held + (gained if due is None else gained * due[:, None])
 
     def _long(self, best: Tensor, held: Tensor, done: Tensor, due: Tensor | None) -> None:
         relative = (best - held).clamp_min(0) / (best.abs() + held.abs()).clamp_min(_TINY)
@@ -136,14 +161,19 @@ class Attachment(Channel):
         commit(self.gap, gap.masked_fill(done, 0), due)
         commit(self.steps, steps.masked_fill(done, 0), due)
 
-    def retention(self) -> tuple[Tensor, Tensor]:
-        """Return how far fast values fall back now, [P], 0 within an episode, and to what, [P, A, K]."""
-        return self.rate, self.memory.M
+    def retention(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return how far fast values fall back now, [P], 0 within an episode, to what, and how firmly.
+
+        Returns:
+            rate [P], slow values S and the bond B, [P, A, K] each: Q += rate (S - B Q).
+        """
+        return self.rate, self.memory.M, self.bond
 
     def make_room(self, slots: int) -> None:
         """Keep a slow memory for each of `slots` value memories; called once, before the first step."""
         population = self.setting.population
         self.register_buffer("shelf", torch.zeros(population, slots, *self.memory.M.shape[1:]))
+        self.register_buffer("bonds", self.bond[:, None].repeat(1, slots, 1, 1))
         self.register_buffer("slot", torch.zeros(population, dtype=torch.int64))
 
     def follow(self, slot: Tensor, begun: Tensor | None = None) -> None:
@@ -151,17 +181,20 @@ class Attachment(Channel):
 
         Args:
             slot: which value memory answers from now on, [P] int64.
-            begun: value memories that began anew, [P, S] bool; their slow ones begin at zero.
+            begun: value memories that began anew, [P, S] bool; their slow ones, and the bonds, do too.
         """
         changed = slot != self.slot
         who = (changed if begun is None else changed | begun.any(-1)).nonzero().squeeze(-1)
         if not len(who):
             return
         self.shelf[who, self.slot[who]] = self.memory.M[who]
+        self.bonds[who, self.slot[who]] = self.bond[who]
         if begun is not None:
             self.shelf[begun] = 0
+            self.bonds[begun] = self.prior[begun.nonzero()[:, 0], None, None]
         self.slot.copy_(slot)
         self.memory.M[who] = self.shelf[who, slot[who]]
+        self.bond[who] = self.bonds[who, slot[who]]
 
     def cut_episode(self) -> None:
         """Come home, and let nothing fall back."""

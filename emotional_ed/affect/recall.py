@@ -128,7 +128,7 @@ class Recall(Channel):
         hope:  mean return since a blank one became likelier than its floor, plus hope standard errors,
               is below the mean return of the first `infancy` episodes of all memories so far; the error is
               s sqrt(1/n + 1/m) after n such episodes, where s is the standard deviation of the m returns in
-              ignorance, and unless per_step at least unit/sqrt(n)
+              ignorance; unless per_step at least u/sqrt(n), u: that running mean of |e|, this episode too
         slot = argmax L, the present one at a tie; a blank one takes an unused slot, or that of
               the memory that has not answered for longest
 
@@ -140,7 +140,8 @@ class Recall(Channel):
 
     Source: mood-congruent recall, Bower (1981); the inference is that of multiple-model learning, Doya,
     Samejima, Katagiri and Kawato (2002).
-    When it does harm: where outcomes are so noisy that memories cannot be told apart.
+    When it does harm: where outcomes are so noisy that memories cannot be told apart; with per_step also
+    where ignorance always returns the same, because then a single worse episode is hope enough.
 
     Shapes:
         posterior: [P, S + 1], the last for a blank memory; total: [P, S + 1]; used: [P, S] bool;
@@ -353,7 +354,7 @@ class Recall(Channel):
         who.put(self.doubt, doubt)
         who.put(self.scatter, scatter)
         number = doubt[:, 1].clamp_min(1)
-        variance = torch.where(known > 1, scatter / (known - 1).clamp_min(1), torch.inf)
+        variance = torch.where(known > 1, scatter / (known - 1).clamp_min(1), torch.inf)  # one says nothing
         error = (variance * (number.reciprocal() + known.reciprocal())).sqrt()
         unit = who.of(self.scale).masked_fill(numbers.per_step > 0, 0)  # the mean of a step is no episode's
         error = torch.maximum(error, unit / number.sqrt())

@@ -14,13 +14,21 @@ from emotional_ed.analysis.panels import Line, Panel
 from emotional_ed.experiments.inner.recall import delays
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, course, share
-from emotional_ed.experiments.inner.turns import answered_then, is_back, late_in, phases, returns
+from emotional_ed.experiments.inner.turns import (
+    answered_then,
+    first_meetings,
+    is_back,
+    late_in,
+    returns,
+    whole_phases,
+)
 from emotional_ed.experiments.tasks import TASKS
 
 _TASK = TASKS["recurring-goals"]
 _GOALS, _PERIOD = 4, 50  # episodes of a goal
 _BEFORE, _AFTER = 10, 39  # a period together
 _SOON = 10  # episodes
+_TIMETABLE = 37.0  # episodes between switches by chance, on average: out of step with the goals
 _BONUS = RecencyBonus.Config(gain=0.005)  # about what the contest found
 _PLAIN = AffectConfig.levels(0)
 _MOODY = dataclasses.replace(_PLAIN, mood=MoodConfig(exploration_gain=0.0), temperament=TemperamentConfig())
@@ -29,7 +37,7 @@ _AFFECTS = {
     "recall": dataclasses.replace(_MOODY, recall=RecallConfig()),
     "bonus": dataclasses.replace(_MOODY, recall=RecallConfig(slots=1), own=(_BONUS,)),
     "chance": dataclasses.replace(
-        _MOODY, recall=RecallConfig(cue="chance", slots=_GOALS, threshold=float(_PERIOD)), own=(_BONUS,)
+        _MOODY, recall=RecallConfig(cue="chance", slots=_GOALS, threshold=_TIMETABLE), own=(_BONUS,)
     ),
 }
 _LABELS = {
@@ -46,19 +54,12 @@ def goals_in_force(slots: NDArray[np.float64], period: int, goals: int) -> NDArr
     return np.where(np.isfinite(slots), goal, np.nan)
 
 
-def first_meetings(phase: NDArray[np.float64], back: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return moment and member of each change to a situation that was never lived before, [E] each."""
-    pairs = [(stretch[0], p) for p in range(phase.shape[1]) for stretch in phases(phase[:, p])[1:back]]
-    when, who = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return when, who
-
-
 def goals(scope: Scope) -> Scene:
     """Recall that explores aligned at changes of the goal, beside recall alone, and memories by chance."""
     lives = {name: _live(affect, scope) for name, affect in _AFFECTS.items()}
     slots = {name: one.by_episode("slot") for name, one in lives.items()}
     earned = {name: one.by_episode("reward", "sum") for name, one in lives.items()}
-    goal = {name: goals_in_force(one, _PERIOD, _GOALS) for name, one in slots.items()}
+    goal = {name: whole_phases(goals_in_force(one, _PERIOD, _GOALS), _PERIOD) for name, one in slots.items()}
     events = {name: returns(one, _GOALS) for name, one in goal.items()}
     known = {name: answered_then(goal[name], one, _GOALS) for name, one in slots.items()}
     back = {
@@ -68,12 +69,12 @@ def goals(scope: Scope) -> Scene:
     right = {name: (slots[name] == known[name]).astype(np.float64) for name in back}
     waits = {name: delays(right[name], *events[name], _PERIOD) for name in back}
     late = {name: late_in(one, _GOALS) for name, one in goal.items()}
-    new = {name: first_meetings(one, _GOALS) for name, one in goal.items()}
     learned = {
-        name: around(earned[name], *new[name], _BEFORE, _AFTER) for name in ("both", "recall", "bonus")
+        name: around(earned[name], *first_meetings(goal[name], _GOALS), _BEFORE, _AFTER)
+        for name in ("both", "recall", "bonus")
     }
     numbers = {
-        "changes": float(len(events["both"][0])),
+        **{f"changes_{name}": float(len(events[name][0])) for name in back},
         "wait": float(np.median(waits["both"])),
         **{f"soon_{name}": 100 * float((one < _SOON).mean()) for name, one in waits.items()},
         **{f"late_{name}": 100 * float(np.nanmean(share(right[name], late[name]))) for name in right},
@@ -125,19 +126,20 @@ def goals(scope: Scope) -> Scene:
             one_life(slots["both"][:, 0]),
         ],
         numbers=numbers,
-        says="Over {changes:.0f} changes to a goal that was met before, the memory that had answered "
+        says="Over {changes_both:.0f} changes to a goal that was met before, the slot that had answered "
         "then was in use again after {wait:.0f} episodes (median), within ten in {soon_both:.0f} "
-        "%; without exploring in {soon_recall:.0f} %, by chance in {soon_chance:.0f} %. In the "
+        "%; without exploring in {soon_recall:.0f} % of {changes_recall:.0f}, by chance in "
+        "{soon_chance:.0f} % of {changes_chance:.0f} (one in four would be right by luck). In the "
         "second half of a phase it was in use {late_both:.0f} %, {late_recall:.0f} % and "
         "{late_chance:.0f} % of the time, and an episode returned {return_both:.2f}, "
         "{return_recall:.2f} and {return_chance:.2f}, with recency alone {return_bonus:.2f}. "
         "Twenty to forty episodes after a goal paid for the first time an episode returned "
         "{new_both:.2f}, without exploring {new_recall:.2f}, with recency alone {new_bonus:.2f}. "
-        "The highest memory used was number {memories_both:.1f} on average, without exploring "
+        "The highest slot used was number {memories_both:.1f} on average, without exploring "
         "{memories_recall:.1f}.",
         settings=f"recurring-goals, {_TASK.steps} steps, recall as by default, mood without an effect of "
         f"its own on exploration, a recency bonus of {_BONUS.gain}; by chance: {_GOALS} memories, switched "
-        f"every {_PERIOD} episodes on average, on a timetable",
+        f"every {_TIMETABLE:.0f} episodes on average, on a timetable; phases that were lived to their end",
     )
 
 

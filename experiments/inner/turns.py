@@ -12,6 +12,16 @@ def phases(phase: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     return np.split(lived, np.flatnonzero(np.diff(phase[lived])) + 1)
 
 
+def whole_phases(phase: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Return a record [T, P] without last stretches that broke off before `length` moments."""
+    whole = phase.copy()
+    for p in range(phase.shape[1]):
+        last = phases(phase[:, p])[-1]
+        if len(last) < length:
+            whole[last, p] = np.nan
+    return whole
+
+
 def answered_then(
     phase: NDArray[np.float64], memory: NDArray[np.float64], back: int = 2
 ) -> NDArray[np.float64]:
@@ -40,7 +50,16 @@ def late_in(phase: NDArray[np.float64], back: int = 2) -> NDArray[np.bool_]:
 
 def returns(phase: NDArray[np.float64], back: int = 2) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return moment and member of each change to a situation that was lived before, [E] each."""
-    pairs = [(stretch[0], p) for p in range(phase.shape[1]) for stretch in phases(phase[:, p])[back:]]
+    return _changes(phase, slice(back, None))
+
+
+def first_meetings(phase: NDArray[np.float64], back: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return moment and member of each change to a situation that was never lived before, [E] each."""
+    return _changes(phase, slice(1, back))
+
+
+def _changes(phase: NDArray[np.float64], which: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    pairs = [(stretch[0], p) for p in range(phase.shape[1]) for stretch in phases(phase[:, p])[which]]
     when, who = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return when, who
 
