@@ -22,7 +22,7 @@ from emotional_ed.affect import (
     TemperamentConfig,
 )
 from emotional_ed.agents import EmotionalQ
-from emotional_ed.experiments.arm import Arm
+from emotional_ed.experiments.contests.arm import Arm
 
 ENV = "EmotionalED/RecurringRegimes-v0"
 SEEDS, EPISODES = 50, 300

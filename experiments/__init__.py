@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emotional_ed.experiments.arm import Range as Range
     from emotional_ed.experiments.arms import LADDER as LADDER
     from emotional_ed.experiments.arms import arms_named as arms_named
     from emotional_ed.experiments.arms import controls as controls
     from emotional_ed.experiments.arms import leave_one_out as leave_one_out
+    from emotional_ed.experiments.contests.arm import Range as Range
     from emotional_ed.experiments.reruns import rerun as rerun
     from emotional_ed.experiments.run_folder import RunFolder as RunFolder
     from emotional_ed.experiments.study import Study as Study
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "LADDER": "arms",
-    "Range": "arm",
+    "Range": "contests.arm",
     "RunFolder": "run_folder",
     "Study": "study",
     "StudyTable": "study_runner",

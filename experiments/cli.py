@@ -283,8 +283,8 @@ def _rerun(arguments: argparse.Namespace) -> int:
 
 
 def _suite(arguments: argparse.Namespace) -> int:
-    from emotional_ed.experiments.contest import Budget
-    from emotional_ed.experiments.suite import SuiteSpec, run_suite
+    from emotional_ed.experiments.contests.contest import Budget
+    from emotional_ed.experiments.contests.suite import SuiteSpec, run_suite
 
     budget = Budget(
         configurations=arguments.configurations,
@@ -335,8 +335,8 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     from emotional_ed.envs.registration import DEEP_IDS, ENV_IDS
     from emotional_ed.experiments.arms import LADDER, controls, leave_one_out
-    from emotional_ed.experiments.mechanisms import MECHANISMS
-    from emotional_ed.experiments.tasks import TASKS
+    from emotional_ed.experiments.contests.mechanisms import MECHANISMS
+    from emotional_ed.experiments.contests.tasks import TASKS
     from emotional_ed.experiments.train import AGENTS
 
     for title, names in (

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emotional_ed.checks import require_choice
-from emotional_ed.experiments.against_controls import controls_text
-from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.evidence_picture import plot_claims
-from emotional_ed.experiments.evidence_tables import Claim, evidence_table, overall, weights_table
-from emotional_ed.experiments.outcome import gathered_scores, load_suite
-from emotional_ed.experiments.suite import SuiteSpec, run_suite
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.against_controls import controls_text
+from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.evidence_picture import plot_claims
+from emotional_ed.experiments.contests.evidence_tables import Claim, evidence_table, overall, weights_table
+from emotional_ed.experiments.contests.outcome import gathered_scores, load_suite
+from emotional_ed.experiments.contests.suite import SuiteSpec, run_suite
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from emotional_ed.analysis.heat_map import plot_heat_maps
 from emotional_ed.checks import require_choice, require_int
-from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.evidence import run_claims
-from emotional_ed.experiments.ladder_tables import (
+from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.ladder_tables import (
     LadderTables,
     about,
     ladder_tables,
@@ -22,10 +21,11 @@ from emotional_ed.experiments.ladder_tables import (
     rungs_table,
     summary,
 )
-from emotional_ed.experiments.ladder_tables import panels as panels_of
-from emotional_ed.experiments.outcome import Outcome, gathered_scores, load_suite
-from emotional_ed.experiments.rungs import lacks_a_part
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.ladder_tables import panels as panels_of
+from emotional_ed.experiments.contests.outcome import Outcome, gathered_scores, load_suite
+from emotional_ed.experiments.contests.rungs import lacks_a_part
+from emotional_ed.experiments.contests.tasks import TASKS
+from emotional_ed.experiments.evidence import run_claims
 from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from emotional_ed.affect import AffectConfig
 from emotional_ed.checks import require_choice, require_int
-from emotional_ed.experiments.arm import Setting
 from emotional_ed.experiments.arms import LADDER, require_known, without_recall
+from emotional_ed.experiments.contests.arm import Setting
 from emotional_ed.experiments.study_runner import run_study as run_study
 from emotional_ed.experiments.train import DEEP, TABULAR, TrainSpec
 from emotional_ed.experiments.tuning import Tuning, with_setting

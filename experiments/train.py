@@ -19,7 +19,7 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.arguments import checked_device
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.checks import require_choice, require_int, require_range
-from emotional_ed.experiments.arm import Arm, Setting
+from emotional_ed.experiments.contests.arm import Arm, Setting
 from emotional_ed.experiments.keeper import CHECKPOINT_SECONDS, Ear
 from emotional_ed.experiments.replayed_world import replayable_world
 from emotional_ed.experiments.run_folder import RunFolder

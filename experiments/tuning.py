@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis import Run, load_run
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.arm import COMMON, Arm, Range, Setting, uniform_shares
+from emotional_ed.experiments.contests.arm import COMMON, Arm, Range, Setting, uniform_shares
 from emotional_ed.experiments.train import TABULAR, TrainSpec
 from emotional_ed.files import write_atomically
 

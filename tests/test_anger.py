@@ -16,7 +16,7 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.member import load_member
 from emotional_ed.agents.policies import NearGreedyConfig
 from emotional_ed.agents.rules import Place, build_rule
-from emotional_ed.experiments.mechanisms import arms_for
+from emotional_ed.experiments.contests.mechanisms import arms_for
 
 DOORS, JAM = "EmotionalED/MixedDoors-v0", "EmotionalED/JammedDoor-v0"
 PLAIN = AffectConfig.levels(0)

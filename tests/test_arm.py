@@ -20,7 +20,7 @@ from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.policies import SoftmaxConfig
 from emotional_ed.agents.recency import RecencyBonus
 from emotional_ed.agents.sleep import SleepConfig
-from emotional_ed.experiments.arm import COMMON, Arm, Range
+from emotional_ed.experiments.contests.arm import COMMON, Arm, Range
 
 BRAVE = dataclasses.replace(AffectConfig.levels(0), fear=FearConfig(), own=(RecencyBonus.Config(),))
 FEARFUL = Arm(

@@ -14,7 +14,7 @@ from test_situations_2 import rate, says, uniform, values, worth
 from emotional_ed.envs import BatchedTabularEnv, BatteryEnv, PredatorEnv, TabularModel, value_iteration
 from emotional_ed.envs.battery import CHARGER, WORK, BatteryVectorEnv
 from emotional_ed.envs.planning import action_values
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.tasks import TASKS
 
 UP, RIGHT, DOWN, LEFT = range(4)
 BATTERY = "EmotionalED/Battery-v0"

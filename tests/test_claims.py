@@ -29,9 +29,9 @@ from emotional_ed.experiments.claims.verdict import (
     contest_verdict,
     control_verdict,
 )
-from emotional_ed.experiments.contest import Budget, live
-from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.contest import Budget, live
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.tasks import TASKS
 
 SEEDS = 24
 NOISE = np.random.default_rng(1).normal(0, 0.02, (4, SEEDS))

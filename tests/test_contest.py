@@ -13,11 +13,19 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.policies import SoftmaxConfig
 from emotional_ed.envs import BlockedCount, as_batched
-from emotional_ed.experiments import contest as module
-from emotional_ed.experiments.arm import Arm, Range
-from emotional_ed.experiments.contest import TUNING_SEED, Budget, Entry, Lives, as_plain, contest, live
-from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
-from emotional_ed.experiments.tasks import TASKS, Task
+from emotional_ed.experiments.contests import contest as module
+from emotional_ed.experiments.contests.arm import Arm, Range
+from emotional_ed.experiments.contests.contest import (
+    TUNING_SEED,
+    Budget,
+    Entry,
+    Lives,
+    as_plain,
+    contest,
+    live,
+)
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.tasks import TASKS, Task
 
 TINY = Budget(configurations=3, seeds=2, finalists=2, final_seeds=2, report=4, first_seed=7)
 SHORT = Task(env_id="EmotionalED/RecurringRegimes-v0", env_kwargs={"noise": 0.5}, steps=201)

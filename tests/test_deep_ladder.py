@@ -11,6 +11,16 @@ import numpy as np
 import pytest
 
 from emotional_ed.affect import AffectConfig
+from emotional_ed.experiments.contests.rungs import (
+    EMOTIONS,
+    EVERYTHING,
+    MOODS,
+    PLAIN,
+    REMOVED,
+    SILENT,
+    SLEEP,
+    without,
+)
 from emotional_ed.experiments.deep import ladder
 from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
 from emotional_ed.experiments.deep.jobs import live_deep
@@ -24,7 +34,6 @@ from emotional_ed.experiments.deep.ladder import (
     tuned_settings,
 )
 from emotional_ed.experiments.deep.task import DEEP_TASKS
-from emotional_ed.experiments.rungs import EMOTIONS, EVERYTHING, MOODS, PLAIN, REMOVED, SILENT, SLEEP, without
 
 COMMON = {"learning_rate": 1e-3, "exploration_final_eps": 0.02, "target_update_interval": 100.0}
 FULL = {

@@ -22,7 +22,7 @@ from emotional_ed.agents.deep.episode_log import EpisodeLog
 from emotional_ed.agents.deep.rivals import IntrinsicFearBuffer, Resets
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
-from emotional_ed.experiments.arm import Range
+from emotional_ed.experiments.contests.arm import Range
 from emotional_ed.experiments.deep import contest as deep_contest
 from emotional_ed.experiments.deep import no_harm
 from emotional_ed.experiments.deep.arm import (

@@ -16,8 +16,9 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.trace import Trace
 from emotional_ed.envs import BatchedStep
-from emotional_ed.experiments.arm import Arm
-from emotional_ed.experiments.contest import TUNING_SEED, live
+from emotional_ed.experiments.contests.arm import Arm
+from emotional_ed.experiments.contests.contest import TUNING_SEED, live
+from emotional_ed.experiments.contests.tasks import Task
 from emotional_ed.experiments.disorders import doses as disorders_run
 from emotional_ed.experiments.disorders import study as disorders
 from emotional_ed.experiments.disorders.catalogue import DISORDERS, SITUATIONS, Disorder
@@ -32,7 +33,6 @@ from emotional_ed.experiments.disorders.verdicts import (
     too_few,
     verdicts,
 )
-from emotional_ed.experiments.tasks import Task
 
 SEEDS = (1_000_003, 1_000_010)
 

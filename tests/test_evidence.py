@@ -12,14 +12,24 @@ import pytest
 from emotional_ed.agents import LevelZero
 from emotional_ed.analysis import holm, sign_flip_test
 from emotional_ed.experiments import evidence
-from emotional_ed.experiments.against_controls import CONTROLS, OF_FORMS, against_controls, controls_text
-from emotional_ed.experiments.arm import Arm
-from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.evidence_picture import gains, plot_claims
-from emotional_ed.experiments.evidence_tables import Claim, against_both, evidence_table, weights_table
-from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
-from emotional_ed.experiments.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.against_controls import (
+    CONTROLS,
+    OF_FORMS,
+    against_controls,
+    controls_text,
+)
+from emotional_ed.experiments.contests.arm import Arm
+from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.evidence_picture import gains, plot_claims
+from emotional_ed.experiments.contests.evidence_tables import (
+    Claim,
+    against_both,
+    evidence_table,
+    weights_table,
+)
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
+from emotional_ed.experiments.contests.tasks import TASKS
 
 SEEDS = 24
 NOISE = np.random.default_rng(0).normal(0, 0.01, SEEDS)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emotional_ed.analysis.heat_map import Panel, heat_maps, plot_heat_maps
-from emotional_ed.experiments.rungs import COMPONENTS, RUNGS
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.rungs import COMPONENTS, RUNGS
+from emotional_ed.experiments.contests.tasks import TASKS
 
 ROWS = list(TASKS)
 

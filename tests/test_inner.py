@@ -25,6 +25,7 @@ from emotional_ed.analysis.panels import Bars, Line, Panel, _draw, draw_panels
 from emotional_ed.envs import SilentCatastropheEnv
 from emotional_ed.envs.full_feedback import build_model
 from emotional_ed.envs.mixed_doors import DOORS, UP
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner import anger as inner_anger
 from emotional_ed.experiments.inner import grief as inner_grief
 from emotional_ed.experiments.inner import others as inner_others
@@ -35,7 +36,6 @@ from emotional_ed.experiments.inner.fear import hazard_of, look, turned
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, share
 from emotional_ed.experiments.inner.sleep import chances, first_finds, steps_to_goal
-from emotional_ed.experiments.tasks import TASKS
 
 NAN = float("nan")
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis import holm, iqm_difference, sign_flip_test
 from emotional_ed.experiments import ladder
-from emotional_ed.experiments.arm import Arm
-from emotional_ed.experiments.contest import Budget, Lives, live
-from emotional_ed.experiments.ladder_tables import (
+from emotional_ed.experiments.contests.arm import Arm
+from emotional_ed.experiments.contests.contest import Budget, Lives, live
+from emotional_ed.experiments.contests.ladder_tables import (
     about,
     controls_of,
     ladder_tables,
@@ -26,12 +26,12 @@ from emotional_ed.experiments.ladder_tables import (
     rungs_table,
     summary,
 )
-from emotional_ed.experiments.mechanisms import arms_for
-from emotional_ed.experiments.outcome import Outcome
-from emotional_ed.experiments.rungs import COMPONENTS, EVERYTHING, PLAIN, RUNGS, UNTAUGHT, without
-from emotional_ed.experiments.suite import COLUMNS
-from emotional_ed.experiments.tasks import TASKS
-from emotional_ed.experiments.verdicts import differences, what_there_is_to_learn
+from emotional_ed.experiments.contests.mechanisms import arms_for
+from emotional_ed.experiments.contests.outcome import Outcome
+from emotional_ed.experiments.contests.rungs import COMPONENTS, EVERYTHING, PLAIN, RUNGS, UNTAUGHT, without
+from emotional_ed.experiments.contests.suite import COLUMNS
+from emotional_ed.experiments.contests.tasks import TASKS
+from emotional_ed.experiments.contests.verdicts import differences, what_there_is_to_learn
 
 SETTING = {"step_size": 0.3, "exploration": 0.1}
 BRIEF = Budget(configurations=2, seeds=1, finalists=1, final_seeds=1, report=8, first_seed=3)

@@ -16,10 +16,10 @@ from emotional_ed.agents.recency import RecencyBonus
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
 from emotional_ed.experiments import Study, TrainSpec, run_study
 from emotional_ed.experiments.cli import main
-from emotional_ed.experiments.contest import Budget, Entry, Lives, contest
-from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
-from emotional_ed.experiments.suite import COLUMNS, SuiteSpec, table
-from emotional_ed.experiments.tasks import TASKS
+from emotional_ed.experiments.contests.contest import Budget, Entry, Lives, contest
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.suite import COLUMNS, SuiteSpec, table
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.train import train
 
 BRIEF = ["--configurations", "2", "--seeds", "1", "--report", "3", "--seed", "5", "--steps", "80", "--quiet"]
@@ -77,7 +77,7 @@ def test_suite_json_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def full(*_: Any) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emotional_ed.experiments.suite._scores", full)
+    monkeypatch.setattr("emotional_ed.experiments.contests.suite._scores", full)
     assert main(["suite", "regimes", "joy", "--out", str(tmp_path / "a"), *BRIEF]) == 2
     assert not (tmp_path / "a" / "suite.json").exists()
 

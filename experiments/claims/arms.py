@@ -9,12 +9,12 @@ from types import MappingProxyType
 from emotional_ed.affect import AffectConfig
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.sweeping import SweepingConfig
-from emotional_ed.experiments.arm import Arm, Range
 from emotional_ed.experiments.claims.amnesia import AmnesiaConfig
 from emotional_ed.experiments.claims.aversion import SENSE, AversionConfig
 from emotional_ed.experiments.claims.shaping import FearPotentialConfig
-from emotional_ed.experiments.mechanisms import MECHANISMS, Arms
-from emotional_ed.experiments.tasks import TASKS, Task
+from emotional_ed.experiments.contests.arm import Arm, Range
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, Arms
+from emotional_ed.experiments.contests.tasks import TASKS, Task
 
 _STRENGTH = {
     "affect.own.aversion.caution": Range(0.05, 20.0),

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_ed.analysis import estimate
-from emotional_ed.experiments.arm import Arm, Setting
 from emotional_ed.experiments.claims.catalogue import SPEED
 from emotional_ed.experiments.claims.verdict import Measured
-from emotional_ed.experiments.contest import live
+from emotional_ed.experiments.contests.arm import Arm, Setting
+from emotional_ed.experiments.contests.contest import live
+from emotional_ed.experiments.contests.rungs import PLAIN, UNTAUGHT
+from emotional_ed.experiments.contests.tasks import Task
 from emotional_ed.experiments.run_folder import provenance, write_json
-from emotional_ed.experiments.rungs import PLAIN, UNTAUGHT
-from emotional_ed.experiments.tasks import Task
 
 SHARE = 0.9
 """Of the way from an agent that learns nothing to tuned level 0 in its second half."""

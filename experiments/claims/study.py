@@ -35,12 +35,12 @@ from emotional_ed.experiments.claims.verdict import (
     control_verdict,
     range_of,
 )
-from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.mechanisms import arms_for
-from emotional_ed.experiments.outcome import load_suite
+from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.mechanisms import arms_for
+from emotional_ed.experiments.contests.outcome import load_suite
+from emotional_ed.experiments.contests.rungs import MOODS, PLAIN, UNTAUGHT
+from emotional_ed.experiments.contests.suite import COLUMNS, LAST, SuiteSpec
 from emotional_ed.experiments.run_folder import provenance, write_json
-from emotional_ed.experiments.rungs import MOODS, PLAIN, UNTAUGHT
-from emotional_ed.experiments.suite import COLUMNS, LAST, SuiteSpec
 from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 

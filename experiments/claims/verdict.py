@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_ed.analysis import estimate
-from emotional_ed.experiments.verdicts import SIGNIFICANT, Difference, differences
+from emotional_ed.experiments.contests.verdicts import SIGNIFICANT, Difference, differences
 
 HOLDS = "holds"
 IN_PART = "holds in part"

@@ -14,7 +14,7 @@ from emotional_ed.agents.deep.deep_sleep import DeepSleepConfig
 from emotional_ed.agents.deep.rivals import EZGreedyDQN, IntrinsicFearBuffer, Resets, careful_qrdqn
 from emotional_ed.agents.salience_buffer import SalienceReplayBuffer
 from emotional_ed.checks import require_choice, require_int, require_range
-from emotional_ed.experiments.arm import Range, Setting, replaced, uniform_shares
+from emotional_ed.experiments.contests.arm import Range, Setting, replaced, uniform_shares
 from emotional_ed.experiments.deep.task import DeepTask
 
 COMMON: Mapping[str, Range] = MappingProxyType(

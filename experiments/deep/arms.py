@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from emotional_ed.affect import AffectConfig, AngerConfig, RecallConfig
-from emotional_ed.experiments.arm import Range
+from emotional_ed.experiments.contests.arm import Range
 from emotional_ed.experiments.deep.arm import (
     DangerConfig,
     DeepArm,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.contest import TUNING_SEED
+from emotional_ed.experiments.contests.contest import TUNING_SEED
 from emotional_ed.experiments.deep.contest_table import deep_table, scores_csv
 from emotional_ed.experiments.deep.folder import claim
 from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs

@@ -11,9 +11,9 @@ import numpy as np
 
 from emotional_ed.analysis import estimate, probability_of_improvement
 from emotional_ed.analysis.table import table_of
+from emotional_ed.experiments.contests.verdicts import Difference, differences
 from emotional_ed.experiments.deep.arms import PLAIN
 from emotional_ed.experiments.deep.plan import DeepEntry, DeepSuiteSpec
-from emotional_ed.experiments.verdicts import Difference, differences
 
 COLUMNS = ("task", "arm", "seed", "score", "late", "catastrophes", "episodes", "seconds")
 """Columns of `scores.csv`, a row an arm and reported seed; see `DeepLife` for the last five."""

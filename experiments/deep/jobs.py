@@ -16,7 +16,7 @@ import torch
 
 from emotional_ed.agents.deep.episode_log import EpisodeLog
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.arm import Setting
+from emotional_ed.experiments.contests.arm import Setting
 from emotional_ed.experiments.deep.arm import DeepArm
 from emotional_ed.experiments.deep.task import DeepTask
 from emotional_ed.experiments.pool import each

@@ -32,14 +32,9 @@ from emotional_ed.agents.deep import DeepSleepConfig
 from emotional_ed.analysis import estimate
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_choice, require_int
-from emotional_ed.experiments.arm import Setting
-from emotional_ed.experiments.contest import TUNING_SEED
-from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
-from emotional_ed.experiments.deep.folder import claim
-from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
-from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
-from emotional_ed.experiments.run_folder import provenance, write_json
-from emotional_ed.experiments.rungs import (
+from emotional_ed.experiments.contests.arm import Setting
+from emotional_ed.experiments.contests.contest import TUNING_SEED
+from emotional_ed.experiments.contests.rungs import (
     EMOTIONS,
     EVERYTHING,
     MOODS,
@@ -52,8 +47,13 @@ from emotional_ed.experiments.rungs import (
     lacks_a_part,
     without,
 )
+from emotional_ed.experiments.contests.verdicts import MARKS, differences
+from emotional_ed.experiments.deep.arm import DeepArm, PrioritisedConfig
+from emotional_ed.experiments.deep.folder import claim
+from emotional_ed.experiments.deep.jobs import DeepJob, read_life, run_jobs
+from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
+from emotional_ed.experiments.run_folder import provenance, write_json
 from emotional_ed.experiments.telling import tell
-from emotional_ed.experiments.verdicts import MARKS, differences
 from emotional_ed.files import write_atomically
 
 FULL, TUNED_PLAIN = "level-2", "dqn"

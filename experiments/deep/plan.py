@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_ed.checks import require_choice, require_int
-from emotional_ed.experiments.contest import TUNING_SEED
+from emotional_ed.experiments.contests.contest import TUNING_SEED
 from emotional_ed.experiments.deep.arm import DeepArm
 from emotional_ed.experiments.deep.arms import deep_arms
 from emotional_ed.experiments.deep.jobs import DeepLife

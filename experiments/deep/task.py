@@ -12,7 +12,7 @@ import gymnasium
 
 from emotional_ed.checks import require_int, require_range
 from emotional_ed.envs import ChangeTask
-from emotional_ed.experiments.arm import Range
+from emotional_ed.experiments.contests.arm import Range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from emotional_ed.affect import (
     TemperamentConfig,
 )
 from emotional_ed.checks import require_choice, require_range
-from emotional_ed.experiments.arm import Arm, Setting
-from emotional_ed.experiments.tasks import TASKS, Task
+from emotional_ed.experiments.contests.arm import Arm, Setting
+from emotional_ed.experiments.contests.tasks import TASKS, Task
 
 NUMBERS = ("dose", "1/dose", "-dose")
 """What stands in the configuration when a dose is given."""

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.checks import require_int
 from emotional_ed.envs import as_batched
-from emotional_ed.experiments.arm import Arm, Setting
-from emotional_ed.experiments.contest import TUNING_SEED, live
+from emotional_ed.experiments.contests.arm import Arm, Setting
+from emotional_ed.experiments.contests.contest import TUNING_SEED, live
+from emotional_ed.experiments.contests.tasks import Task
 from emotional_ed.experiments.disorders.catalogue import DISORDERS, SITUATIONS
 from emotional_ed.experiments.disorders.conduct import Conduct
 from emotional_ed.experiments.pool import each
 from emotional_ed.experiments.run_folder import write_json
-from emotional_ed.experiments.tasks import Task
 from emotional_ed.experiments.tune import mean_returns
 from emotional_ed.files import write_atomically
 

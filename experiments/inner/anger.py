@@ -15,9 +15,9 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis.events import around, cut_out, mean_interval
 from emotional_ed.analysis.panels import Line, Panel
 from emotional_ed.envs.mixed_doors import DOORS, UP
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, course, share, single
-from emotional_ed.experiments.tasks import TASKS
 
 _BEFORE, _AFTER = 2, 9
 _JAMMED = dataclasses.replace(TASKS["jammed-door"], steps=4000)

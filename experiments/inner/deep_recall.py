@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from emotional_ed.agents.deep.head_log import HeadLog
 from emotional_ed.analysis.events import around
 from emotional_ed.analysis.panels import Line, Panel
+from emotional_ed.experiments.contests.rungs import MOODS
 from emotional_ed.experiments.deep.ladder import AT_FULL, BY_CHANCE, deep_rungs, setting_of
 from emotional_ed.experiments.deep.task import DEEP_TASKS, DeepTask
 from emotional_ed.experiments.inner.record import Scope
 from emotional_ed.experiments.inner.scene import Scene, course, share
 from emotional_ed.experiments.inner.turns import answered_then, is_back, late_in, phases, returns
-from emotional_ed.experiments.rungs import MOODS
 
 AGENTS = 8
 """Seeds of this picture: a deep agent takes as long as a population."""

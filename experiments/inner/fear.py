@@ -17,9 +17,9 @@ from emotional_ed.analysis.events import Around, around, mean_interval
 from emotional_ed.analysis.panels import Bars, Panel
 from emotional_ed.envs import BatchedTabularEnv
 from emotional_ed.envs.silent_catastrophe import GOAL, ICE, SIZE, START
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Record, Scope, key_of, values_of
 from emotional_ed.experiments.inner.scene import Scene, course, share, single
-from emotional_ed.experiments.tasks import TASKS
 
 _REACH = 5  # steps before and after
 _TASK = dataclasses.replace(TASKS["predator"], steps=6000)

@@ -11,6 +11,7 @@ from emotional_ed.affect import AffectConfig, MoodConfig, RecallConfig, Temperam
 from emotional_ed.agents.recency import RecencyBonus
 from emotional_ed.analysis.events import Around, around
 from emotional_ed.analysis.panels import Line, Panel
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.recall import delays
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, course, share
@@ -22,7 +23,6 @@ from emotional_ed.experiments.inner.turns import (
     returns,
     whole_phases,
 )
-from emotional_ed.experiments.tasks import TASKS
 
 _TASK = TASKS["recurring-goals"]
 _GOALS, _PERIOD = 4, 50  # episodes of a goal

@@ -14,9 +14,9 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis.events import around, cut_out
 from emotional_ed.analysis.panels import Panel
 from emotional_ed.envs.vanishing_source import RETURNING, RICH
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, course, single
-from emotional_ed.experiments.tasks import TASKS
 
 _PERIOD = 100  # episodes of a phase
 _TASK = TASKS["vanishing-source"]

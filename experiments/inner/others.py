@@ -15,9 +15,9 @@ from emotional_ed.agents import EmotionalQ
 from emotional_ed.analysis.events import Around, around, mean_interval
 from emotional_ed.analysis.panels import Line, Panel
 from emotional_ed.envs import FullFeedbackEnv
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Record, Scope, key_of
 from emotional_ed.experiments.inner.scene import Scene, course, share
-from emotional_ed.experiments.tasks import TASKS
 
 _PERIOD = 100  # episodes of a regime
 _ARMS_PERIOD = 50  # episodes between two rearrangements of the arms

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from emotional_ed.affect import AffectConfig, MoodConfig, RecallConfig, TemperamentConfig
 from emotional_ed.analysis.events import around, cut_out
 from emotional_ed.analysis.panels import Line, Panel
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Scope
 from emotional_ed.experiments.inner.scene import Scene, course
-from emotional_ed.experiments.tasks import TASKS
 
 _PERIOD = 100  # episodes of a regime
 _TASK = TASKS["noisy-regimes"]

@@ -15,7 +15,7 @@ from emotional_ed.affect import AffectConfig
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.tasks import Task
+from emotional_ed.experiments.contests.tasks import Task
 
 FACTS = ("observation", "action", "reached", "reward", "done", "greedy", "explored", "episode")
 """Recorded of every step, beside the signals and what is looked at."""

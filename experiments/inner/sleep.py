@@ -20,9 +20,9 @@ from emotional_ed.analysis.events import around, mean_interval
 from emotional_ed.analysis.panels import Bars, Panel
 from emotional_ed.envs import BatchedTabularEnv
 from emotional_ed.envs.tabular_model import TabularModel
+from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene, course
-from emotional_ed.experiments.tasks import TASKS
 
 _TASK = dataclasses.replace(TASKS["sparse-maze"], steps=12_000)
 _PERIOD = SleepConfig.period  # steps between two nights

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from emotional_ed.affect import AffectConfig, AngerConfig, WeightsConfig
 from emotional_ed.analysis.events import mean_interval
 from emotional_ed.analysis.panels import Line, Panel
+from emotional_ed.experiments.contests.tasks import Task
 from emotional_ed.experiments.disorders.catalogue import SITUATIONS
 from emotional_ed.experiments.inner.record import Life, Record, Scope
 from emotional_ed.experiments.inner.scene import Scene
-from emotional_ed.experiments.tasks import Task
 
 _RAGE = AngerConfig(cap=1000, step_size=0.0, helplessness=0.0)  # it pushes for ever and learns nothing
 _PLACES = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emotional_ed.analysis import Estimate, holm, iqm, iqm_difference, sign_flip_test
-from emotional_ed.experiments.rungs import UNTAUGHT
+from emotional_ed.experiments.contests.rungs import UNTAUGHT
 
 SIGNIFICANT = 0.05
 """A corrected p value below this, and an interval without 0, make a difference a gain or a loss."""

@@ -33,10 +33,10 @@ from emotional_ed.agents.recency import RecencyBonus
 from emotional_ed.agents.sleep import SleepConfig
 from emotional_ed.agents.sweeping import SweepingConfig
 from emotional_ed.checks import require_choice
-from emotional_ed.experiments.arm import Arm, Range
-from emotional_ed.experiments.arm import Arms as Arms
-from emotional_ed.experiments.rungs import PLAIN, UNTAUGHT, ladder, whole
-from emotional_ed.experiments.tasks import TASKS, Task
+from emotional_ed.experiments.contests.arm import Arm, Range
+from emotional_ed.experiments.contests.arm import Arms as Arms
+from emotional_ed.experiments.contests.rungs import PLAIN, UNTAUGHT, ladder, whole
+from emotional_ed.experiments.contests.tasks import TASKS, Task
 
 _SHARE = Range(0.0, 1.0, "linear")
 

@@ -16,11 +16,11 @@ from tqdm.auto import tqdm
 from emotional_ed.analysis import estimate, holm, iqm_difference, probability_of_improvement, sign_flip_test
 from emotional_ed.analysis.table import table_of
 from emotional_ed.checks import require_int
-from emotional_ed.experiments.arm import Arms
-from emotional_ed.experiments.contest import Budget, Entry, as_plain, contest
-from emotional_ed.experiments.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.arm import Arms
+from emotional_ed.experiments.contests.contest import Budget, Entry, as_plain, contest
+from emotional_ed.experiments.contests.mechanisms import MECHANISMS, arms_for
+from emotional_ed.experiments.contests.tasks import TASKS, Task
 from emotional_ed.experiments.run_folder import RunFolder, provenance, write_json
-from emotional_ed.experiments.tasks import TASKS, Task
 from emotional_ed.files import write_atomically
 
 COLUMNS = ("task", "mechanism", "arm", "seed", "score", "late", "catastrophes")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from emotional_ed.agents import EmotionalQ
 from emotional_ed.checks import require_int
 from emotional_ed.envs import BlockedCount, as_batched
-from emotional_ed.experiments.arm import Arm, Setting
+from emotional_ed.experiments.contests.arm import Arm, Setting
+from emotional_ed.experiments.contests.tasks import Task
 from emotional_ed.experiments.pool import each
-from emotional_ed.experiments.tasks import Task
 from emotional_ed.experiments.tune import mean_returns
 
 TUNING_SEED = 1_000_000

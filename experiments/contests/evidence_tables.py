@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from emotional_ed.analysis import Estimate, estimate, iqm_difference, probability_of_improvement
 from emotional_ed.analysis.table import table_of
-from emotional_ed.experiments.outcome import Outcome
-from emotional_ed.experiments.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
-from emotional_ed.experiments.verdicts import WORDS, Difference, differences, scaled
+from emotional_ed.experiments.contests.outcome import Outcome
+from emotional_ed.experiments.contests.rungs import CONSTANT, PLAIN, UNTAUGHT, WEIGHED
+from emotional_ed.experiments.contests.verdicts import WORDS, Difference, differences, scaled
 
 _MARGIN = 0.05
 

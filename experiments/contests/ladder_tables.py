@@ -11,8 +11,8 @@ import numpy as np
 from emotional_ed.analysis import Estimate, estimate, iqm
 from emotional_ed.analysis.heat_map import Panel
 from emotional_ed.analysis.table import table_of
-from emotional_ed.experiments.outcome import Outcome
-from emotional_ed.experiments.rungs import (
+from emotional_ed.experiments.contests.outcome import Outcome
+from emotional_ed.experiments.contests.rungs import (
     COMPONENTS,
     EMOTIONS,
     EVERYTHING,
@@ -22,8 +22,8 @@ from emotional_ed.experiments.rungs import (
     UNTAUGHT,
     without,
 )
-from emotional_ed.experiments.tasks import TASKS
-from emotional_ed.experiments.verdicts import (
+from emotional_ed.experiments.contests.tasks import TASKS
+from emotional_ed.experiments.contests.verdicts import (
     MARKS,
     SIGNIFICANT,
     Difference,

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from emotional_ed.analysis import estimate
 from emotional_ed.analysis.table import table_of
-from emotional_ed.experiments.evidence_tables import Claim, against_both
-from emotional_ed.experiments.rungs import PLAIN, UNTAUGHT
-from emotional_ed.experiments.verdicts import Difference, differences
+from emotional_ed.experiments.contests.evidence_tables import Claim, against_both
+from emotional_ed.experiments.contests.rungs import PLAIN, UNTAUGHT
+from emotional_ed.experiments.contests.verdicts import Difference, differences
 
 _SCRIPT = {UNTAUGHT: "no values are learned"}
 _BEST_CONSTANT = {PLAIN: "exploration is constant, and tuned"}

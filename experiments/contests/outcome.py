@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_ed.experiments.contest import Budget
-from emotional_ed.experiments.suite import COLUMNS, LAST
+from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.suite import COLUMNS, LAST
 
 
 @dataclass(frozen=True)

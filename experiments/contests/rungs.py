@@ -18,9 +18,9 @@ from emotional_ed.affect import (
 )
 from emotional_ed.agents.level0 import LevelZero
 from emotional_ed.agents.sleep import SleepConfig
-from emotional_ed.experiments.arm import Arm, Arms, Setting
 from emotional_ed.experiments.arms import MOOD
-from emotional_ed.experiments.tasks import Task
+from emotional_ed.experiments.contests.arm import Arm, Arms, Setting
+from emotional_ed.experiments.contests.tasks import Task
 
 PLAIN = "level-0"
 """The arm that every other is compared with: tuned Q-learning."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_ed.analysis.forest import Series, plot_forest
-from emotional_ed.experiments.evidence_tables import Claim, against_both
-from emotional_ed.experiments.verdicts import Difference, scaled, what_there_is_to_learn
+from emotional_ed.experiments.contests.evidence_tables import Claim, against_both
+from emotional_ed.experiments.contests.verdicts import Difference, scaled, what_there_is_to_learn
 
 AGAINST = ("tuned level 0", "the strongest simple rival")
 
