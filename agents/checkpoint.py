@@ -16,7 +16,7 @@ from torch import Tensor
 from emotional_ed.agents.errors import CheckpointError
 from emotional_ed.files import write_atomically
 
-FORMAT = 5
+FORMAT = 6
 SUFFIX = ".safetensors"
 
 

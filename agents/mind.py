@@ -264,7 +264,7 @@ class Mind(QuickModule):
             held = values.gather(-1, action[:, None, None].expand(-1, used, 1)).squeeze(-1)
             ahead = self.critic.read_slots(next_key, used)
             return held, (ahead if bias is None else ahead + bias[:, None]).amax(-1)
-        by_slot = self._by_slot()[:, :, :used]  # [P, A, used, K]
+        by_slot = self.critic.by_slot()[:, :, :used]  # [P, A, used, K]
         where = next_key[:, None, None, None].expand(*by_slot.shape[:3], 1)
         first = torch.add(key, action, alpha=len(self._slots) * self.place.keys).add_(self._members)
         cells = first.unsqueeze(-1) + self._slots[:used]  # [P, used]
@@ -295,14 +295,14 @@ class Mind(QuickModule):
             attachment.follow(recall.slot, recall.begun() if fresh else None)
         if recall is not None and fresh:
             who = recall.fresh.nonzero().squeeze(-1)
-            self._by_slot()[who, :, recall.slot[who]] = 0
+            self.critic.clear(who, recall.slot[who])
             self.affect.begin_anew(recall.fresh)
             self._forget_dreams(recall.slot * self.place.keys, self.place.keys, recall.fresh)
         if self._resets:
             self.episodes += done & (self.reset_episodes > 0)
             over = done & (self.reset_episodes > 0) & (self.episodes % self.reset_episodes.clamp_min(1) == 0)
             who = over.nonzero().squeeze(-1)
-            self.critic.memory.M[who] = 0
+            self.critic.clear(who)
             self._forget_dreams(torch.zeros_like(self.episodes), self.place.slots * self.place.keys, over)
 
     def _fall_back(self, slot: Tensor | None) -> None:
@@ -313,16 +313,11 @@ class Mind(QuickModule):
         rate, slow, bond = attachment.retention()
         who = rate.nonzero().squeeze(-1)
         if len(who):
-            fast, used = self._by_slot(), torch.zeros_like(who) if slot is None else slot[who]
+            fast, used = self.critic.by_slot(), torch.zeros_like(who) if slot is None else slot[who]
             held = fast[who, :, used]  # [n, rows, K], several rows an action in some critics
             rows = held.shape[1] // self.place.actions
             worth, known = (part[who].repeat_interleave(rows, dim=1) for part in (slow, bond))
             fast[who, :, used] = held + rate[who, None, None] * (worth - known * held)
-
-    def _by_slot(self) -> Tensor:
-        """Return the values seen as [P, rows, S, K]."""
-        memory = self.critic.memory.M
-        return memory.view(*memory.shape[:2], self.place.slots, self.place.keys)
 
     def _forget_dreams(self, first: Tensor, keys: int, who: Tensor) -> None:
         if self.sleep is not None:

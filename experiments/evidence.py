@@ -46,6 +46,7 @@ CLAIMS: Sequence[tuple[str, str]] = (
     ("regret", "full-feedback"),
     ("curiosity", "sparse-maze"),
     ("curiosity", "noisy-maze"),
+    ("curiosity", "frozen-lake"),
     ("spectrum", "noisy-regimes"),
     ("joy", "noisy-regimes"),
     *(("whole", task) for task in TASKS),

@@ -1,6 +1,6 @@
 """The ladder: every rung and everything less each part, on every task, as one command.
 
-A full run takes about 80 minutes on one core; contests that are finished are kept.
+A full run takes about 100 minutes on one core; contests that are finished are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from emotional_ed.experiments.telling import tell
 from emotional_ed.files import write_atomically
 
 MECHANISM = "ladder"
-BUDGET = Budget(configurations=16, seeds=5, finalists=1, final_seeds=1, report=50, first_seed=120_000)
+BUDGET = Budget(configurations=16, seeds=5, finalists=1, final_seeds=1, report=50, first_seed=140_000)
 """What every rung is given; a smaller search than that of the evidence, as there are more arms and tasks."""
 
 

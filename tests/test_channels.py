@@ -315,7 +315,7 @@ def test_joy_never_raises_exploration_and_fades(surprises: list[float], rate: fl
 
 
 def test_curiosity_by_hand_and_that_novelty_wears_off() -> None:
-    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=0.5, gain=0.1)))
+    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=0.5, gain=0.1, discount=0.0)))
     assert bias_of(nest) == pytest.approx([1e-7] * 3)  # enough to win a tie
     nest.appraise(step(lss=2.0, action=1))  # unit 2
     assert nest.signals["curiosity"].item() == 1.0
@@ -328,12 +328,75 @@ def test_curiosity_by_hand_and_that_novelty_wears_off() -> None:
 
 
 def test_novelty_is_one_at_first_however_many_features_are_active() -> None:
-    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=0.5)), active=2)
+    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=0.5, discount=0.0)), active=2)
     two = torch.tensor([[0, 3]])
     nest.appraise(step(lss=1.0)._replace(key=two, next_key=two))
     assert nest.signals["curiosity"].item() == 1.0
     held = nest.level("curiosity").memory.read(torch.tensor([[0, 1], [3, 0]])[:1])
     assert held[0].tolist() == [0.75, 1.0, 1.0]  # one feature in common: half as worn off
+
+
+def novelty(nest: AffectSystem, state: int, member: int = 0) -> list[float]:
+    found: list[float] = nest.level("curiosity").memory.M[member, :, state].tolist()
+    return found
+
+
+def test_novelty_that_lies_behind_an_action_by_hand() -> None:
+    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=0.5, discount=0.8)))
+    nest.appraise(step(key=0, next_key=1, action=2))
+    assert nest.signals["curiosity"].item() == 1.0, "what was felt, before it was done"
+    assert novelty(nest, 0) == pytest.approx([1, 1, 0.9]), "1 + .5 (.8 max(1, 1, 1) - 1)"
+    nest.appraise(step(key=0, next_key=1, action=2))
+    assert nest.signals["curiosity"].item() == pytest.approx(0.9)
+    assert novelty(nest, 0)[2] == pytest.approx(0.85)
+    nest.appraise(step(key=1, next_key=3, action=0)._replace(terminated=torch.tensor([True])))
+    assert novelty(nest, 1) == pytest.approx([0.5, 1, 1]), "nothing lies behind the end"
+    nest.appraise(step(key=1, next_key=3, action=1, done=True)._replace(terminated=torch.tensor([False])))
+    assert novelty(nest, 1) == pytest.approx([0.5, 0.9, 1]), "what was cut off might have gone on"
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.floats(0.0, 0.6), st.integers(0, 2), st.integers(0, 2**31))
+def test_novelty_settles_at_the_discounted_distance_to_what_was_never_done(
+    discount: float, untried: int, seed: int
+) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    leads = torch.randint(STATES, (STATES, ACTIONS), generator=rng)
+    worth = torch.zeros(STATES, ACTIONS, dtype=torch.float64)  # the oracle: value iteration
+    for _ in range(400):
+        worth = discount * worth[leads].amax(-1)
+        worth[3, untried] = 1
+    nest = make(AffectConfig(curiosity=CuriosityConfig(step_size=1.0, discount=discount)))
+    for _ in range(25):  # 0.6^25 is 3e-6
+        for state in range(STATES):
+            for action in range(ACTIONS):
+                if (state, action) != (3, untried):
+                    nest.appraise(step(key=state, next_key=leads[state, action].item(), action=action))
+    held = torch.tensor([novelty(nest, state) for state in range(STATES)], dtype=torch.float64)
+    torch.testing.assert_close(held, worth, atol=1e-5, rtol=1e-5)
+
+
+def test_in_a_new_situation_everything_is_new_again_and_only_there() -> None:
+    nest = make(AffectConfig(curiosity=CuriosityConfig()), population=2)
+    for state in range(STATES):
+        nest.appraise(step(2, key=state, next_key=state))
+    before = novelty(nest, 0, member=1)
+    assert before[0] < 1
+    nest.begin_anew(torch.tensor([True, False]))
+    assert novelty(nest, 0) == [1.0] * ACTIONS
+    assert novelty(nest, 0, member=1) == before
+
+
+def test_curiosity_finds_its_way_to_what_is_far_and_without_foresight_it_does_not() -> None:
+    found = {}
+    for discount in (0.0, 0.9):
+        affect = AffectConfig(curiosity=CuriosityConfig(discount=discount))
+        model = EmotionalQ("EmotionalED/SparseMaze-v0", affect, population=16, exploration=0.02, seed=0)
+        model.learn(2000)
+        ends = model.episodes
+        found[discount] = len(set(ends["member"][ends["return"] > 0]))
+    assert found[0.9] == 16
+    assert found[0.0] <= 4
 
 
 # ---------------------------------------------------------------- spectrum
@@ -980,7 +1043,7 @@ def test_everything_goes_on_bit_for_bit_after_loading() -> None:
 def test_each_channel_changes_what_the_agent_does_and_quiet_ones_do_not() -> None:
     loud = {
         "joy": AffectConfig(joy=JoyConfig(gain=50.0)),
-        "curiosity": AffectConfig(curiosity=CuriosityConfig(gain=1.0)),
+        "curiosity": AffectConfig(curiosity=CuriosityConfig(gain=30.0)),
         "attachment": AffectConfig(attachment=AttachmentConfig(decay=0.5)),
         "spectrum": AffectConfig(spectrum=SpectrumConfig(exploration_gains=(1.0, 1.0, 0.0, 0.0))),
         "regret": AffectConfig(regret=RegretConfig()),

@@ -222,10 +222,11 @@ def test_a_population_is_single_runs_bit_for_bit(config: RuleConfig, told: bool)
     "configs",
     [
         [PenalisedConfig(penalty=one, bad_reward=-one) for one in (0.0, 0.5, 2.0)],
+        [QLearningConfig(initial=one) for one in (-1.0, 0.0, 5.0)],
         [IntrinsicFearConfig(penalty=1, radius=one, bad_reward=-0.5) for one in (1, 6, 3)],
         [QuantileConfig(quantiles=7, level=one, scale_rate=one) for one in (0.05, 0.4, 1.0)],
     ],
-    ids=["penalised", "intrinsic fear", "quantile"],
+    ids=["penalised", "optimistic", "intrinsic fear", "quantile"],
 )
 def test_members_may_differ_in_their_numbers(configs: list[RuleConfig]) -> None:
     same_as_single_runs([0, 5, 6], 100, critic=configs)
@@ -240,6 +241,36 @@ def test_its_state_is_all_there_is(config: RuleConfig) -> None:
 def test_configurations_survive_a_file(config: RuleConfig) -> None:
     level = LevelZero(critic=config)
     assert LevelZero.from_dict(level.to_dict()) == level
+
+
+def test_values_begin_at_what_is_hoped_for_and_again_when_they_are_cleared() -> None:
+    hopeful = QLearningConfig(initial=3.0)
+    critic = build(hopeful, active=2, slots=2)
+    state = torch.tensor([[0, 1]])
+    assert critic.read(state).tolist() == [[3.0] * ACTIONS], "two features share what is hoped for"
+    one = moment([0, 1], 1, 2.0, [2, 3])
+    assert critic.target(one).tolist() == pytest.approx([2 + 0.9 * 3])
+    for key in (0, STATES):  # the first value memory, and the second
+        teach(critic, moment([key, key + 1], 1, -9.0, [key + 2, key + 3]), 1.0)
+    before = critic.memory.M.clone()
+    critic.clear(torch.tensor([0]), torch.tensor([1]))
+    assert torch.equal(critic.by_slot()[:, :, 0], before[..., :STATES]), "the other memory is kept"
+    assert (critic.by_slot()[:, :, 1] == 1.5).all()
+    critic.clear(torch.tensor([0]))
+    assert (critic.memory.M == 1.5).all()
+
+
+@each
+def test_a_cleared_memory_of_others_is_zero_for_those_it_is_cleared_for(config: RuleConfig) -> None:
+    critic = build_rule("critic", [config] * 3, place([0, 1, 2], slots=2))
+    critic.memory.M.fill_(7.0)
+    critic.clear(torch.tensor([2, 0]), torch.tensor([1, 0]))
+    held = critic.by_slot()
+    assert (held[2, :, 1] == 0).all()
+    assert (held[0, :, 0] == 0).all()
+    assert (held[1] == 7).all()
+    assert (held[2, :, 0] == 7).all()
+    assert (held[0, :, 1] == 7).all()
 
 
 @each

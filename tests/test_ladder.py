@@ -28,7 +28,15 @@ from emotional_ed.experiments.contests.ladder_tables import (
 )
 from emotional_ed.experiments.contests.mechanisms import arms_for
 from emotional_ed.experiments.contests.outcome import Outcome
-from emotional_ed.experiments.contests.rungs import COMPONENTS, EVERYTHING, PLAIN, RUNGS, UNTAUGHT, without
+from emotional_ed.experiments.contests.rungs import (
+    COMPONENTS,
+    CURIOUS,
+    EVERYTHING,
+    PLAIN,
+    RUNGS,
+    UNTAUGHT,
+    without,
+)
 from emotional_ed.experiments.contests.suite import COLUMNS
 from emotional_ed.experiments.contests.tasks import TASKS
 from emotional_ed.experiments.contests.verdicts import differences, what_there_is_to_learn
@@ -71,6 +79,17 @@ def test_rungs_below_all_are_the_whole_agent_of_the_other_tables() -> None:
     for task in TASKS:
         ours, theirs = arms_for(task, "ladder"), arms_for(task, "whole")
         assert {name: ours[name] for name in RUNGS[:3]} == {name: theirs[name] for name in RUNGS[:3]}
+
+
+def test_curious_rungs_are_the_same_with_curiosity_and_nothing_else() -> None:
+    for task in TASKS:
+        arms = arms_for(task, "ladder")
+        for rung, curious in CURIOUS.items():
+            assert arms[rung].affect.curiosity is None
+            less = dataclasses.replace(arms[curious].affect, curiosity=None)
+            assert dataclasses.replace(arms[curious], affect=less, note="") == dataclasses.replace(
+                arms[rung], note=""
+            )
 
 
 def same(first: Lives, second: Lives) -> bool:
@@ -137,7 +156,7 @@ def test_the_ladders_cells_are_what_a_hand_computes() -> None:
     row = cells(rungs_table(tables), 0)
     assert row[:2] == ["regimes", f"{middle(NOISE):.3g}"]
     assert row[2].startswith(f"{middle(0.5 + OTHER):.3g} [")
-    for rung, level, cell in zip(RUNGS, (0.25, 1, 1, 1, 2), row[3:8], strict=True):
+    for rung, level, cell in zip(RUNGS, (0.25, 1, 1, 1, 1, 1, 1, 2), row[3:11], strict=True):
         gain = iqm_difference(level + NOISE, 0.5 + OTHER)
         share = [100 * end / unit for end in (gain.value, gain.low, gain.high)]
         mark = "▼" if rung == "level-0+1" else "▲"
@@ -145,7 +164,7 @@ def test_the_ladders_cells_are_what_a_hand_computes() -> None:
             cell
             == f"{middle(level + NOISE):.3g}: {share[0]:+.0f} % [{share[1]:+.0f}, {share[2]:+.0f}] {mark}"
         )
-    assert row[8] == f"gain: {', '.join(RUNGS[1:])}; loss: level-0+1"
+    assert row[11] == f"gain: {', '.join(RUNGS[1:])}; loss: level-0+1"
 
 
 def test_p_values_are_corrected_over_a_whole_table_and_not_over_both() -> None:
@@ -189,7 +208,7 @@ def test_everything_less_each_part_is_compared_with_everything() -> None:
     assert right.values[0, 1] == pytest.approx(-0.4 * share)
     assert np.isnan(right.values[1, COMPONENTS.index("regret")])
     assert left.columns == RUNGS
-    assert left.values.shape == (2, 5)
+    assert left.values.shape == (2, 8)
 
 
 def test_the_best_arm_is_the_unit_even_if_it_lacks_a_part_and_the_untaught_never_is() -> None:
@@ -225,7 +244,14 @@ def test_the_sentences_count_what_the_tables_mark() -> None:
     )
     assert "level-0+1+2 weighed against level 0: gains on 1 of 3 tasks (regimes), loses on 1 of 3" in text
     assert "-20 % " in text
-    assert "where situations recur (regimes): gains on 1 of 1 tasks (regimes), loses on none of 1." in text
+    assert (
+        "level-0+1+2 against level-0+1 where situations recur (regimes): gains on 1 of 1 tasks (regimes), loses "
+        "on none of 1." in text
+    )
+    assert (
+        "level-0+1+2 curious against level-0+1 curious where situations recur (regimes): gains on none of 1, "
+        "loses on none of 1." in text
+    )
     assert "that (constant-regime): gains on none of 1, loses on 1 of 1 tasks (constant-regime)." in text
     assert "all minus fear against all: worse on 1 of 3 tasks (regimes), better on none of 3." in text
     assert "all minus joy against all: worse on none of 3, better on none of 3." in text
@@ -327,4 +353,4 @@ def test_bad_input_is_one_sentence_and_nothing_is_run(
 
 
 def test_the_seeds_of_the_ladder_are_its_own() -> None:
-    assert (ladder.BUDGET.report, ladder.BUDGET.first_seed) == (50, 120_000)
+    assert (ladder.BUDGET.report, ladder.BUDGET.first_seed) == (50, 140_000)

@@ -30,6 +30,23 @@ class Critic(Rule):
         rate = share_per_feature(memory.M, share, moment.key)
         memory.write(moment.key, target[:, None].expand_as(moment.chosen), rate, moment.chosen)
 
+    def blank(self) -> Tensor:
+        """Return what every number of a blank memory is, [P]."""
+        return torch.zeros(self.place.population, device=self.place.device)
+
+    def clear(self, who: Tensor, slot: Tensor | None = None) -> None:
+        """Begin anew: members `who` [n] lose all values, or those of the value memory `slot` [n]."""
+        fresh = self.blank()[who][:, None, None]
+        if slot is None:
+            self.memory.M[who] = fresh
+        else:
+            self.by_slot()[who, :, slot] = fresh
+
+    def by_slot(self) -> Tensor:
+        """Return the values seen as [P, rows, S, K]."""
+        M = self.memory.M
+        return M.view(*M.shape[:2], self.place.slots, self.place.keys)
+
     def read_slots(self, key: Tensor, slots: int | None = None) -> Tensor:
         """Return the values in the first `slots` memories (None: all), [P, S, A]; `key` is of the first."""
         count = self.place.slots if slots is None else slots

@@ -11,11 +11,18 @@ from torch import Tensor
 
 from emotional_ed.agents.critics.critic import Critic, table
 from emotional_ed.agents.rules import Moment, RuleConfig
+from emotional_ed.checks import require_range
 
 
 @dataclass(frozen=True, kw_only=True)
 class QLearningConfig(RuleConfig):
-    """Q-learning has no settings beyond step size and discount, which all critics share."""
+    """What is hoped for where nothing was tried; step size and discount are shared by all critics."""
+
+    initial: float = 0.0
+    """Values at first, in units of reward, in [-1e6, 1e6]; above what there is to get, all is tried."""
+
+    def __post_init__(self) -> None:
+        require_range("QLearningConfig.initial", self.initial, -1e6, 1e6)
 
 
 @final
@@ -23,21 +30,28 @@ class QLearning(Critic):
     """Values of actions, taught the best that follows.
 
     Equation:
-        y = r + discount (1 - terminated) max_a' Q(s', a')
+        y = r + discount (1 - terminated) max_a' Q(s', a'),  Q = initial at first
 
     Reference:
-        Sutton and Barto, eq. 6.8.
+        Sutton and Barto, eq. 6.8; section 2.6 (optimistic initial values).
 
     Shapes:
         memory.M: [P, A, S K].
     """
 
+    initial: Tensor
+
     name = "q-learning"
     Config = QLearningConfig
 
     def start(self, configs: Sequence[QLearningConfig]) -> None:
-        """Start with values of zero."""
+        """Start with the values that are hoped for."""
         self.memory = table(self.place)
+        self.memory.M += self.blank()[:, None, None]
+
+    def blank(self) -> Tensor:
+        """Return the value that is hoped for, shared among the features of a state."""
+        return self.initial / self.place.active
 
     def read(self, key: Tensor) -> Tensor:
         """Return the values."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Agent = TypeVar("Agent", bound=EmotionalAgent)
 
-VERSION = 6
+VERSION = 7
 _ARGUMENTS = (
     "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "gradient_steps",
     "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage", "n_steps",

@@ -48,6 +48,7 @@ CONTROLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """Mechanism -> arm of its contests -> what is missing from it, or wrong with it, in all of its forms.
 
 The whole agent's controls are in the ladder, where each of its parts is taken away."""
+_NEAR = "only what is new here and now attracts"
 _TIMETABLE = "as many memories, switched on a fixed timetable"
 OF_FORMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -62,9 +63,12 @@ OF_FORMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "recency-by-chance": f"{_TIMETABLE}; explores alike",
             "recency-bonus": "nothing is recalled; explores alike",
         },
-        "curiosity": _BEST_CONSTANT,
+        "curiosity": {**_BEST_CONSTANT, "curiosity-near": _NEAR},
         "curious-dreams": {"dreams": "nothing attracts; the same updates offline"},
-        "curious-sweeping": {"sweeping": "nothing attracts; the same updates offline"},
+        "curious-sweeping": {
+            "sweeping": "nothing attracts; the same updates offline",
+            "curious-near-sweeping": _NEAR,
+        },
     }
 )
 """Form of a mechanism -> arm of its contests -> the one thing that is missing from it, or wrong with it."""

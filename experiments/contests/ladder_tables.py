@@ -14,9 +14,8 @@ from emotional_ed.analysis.table import table_of
 from emotional_ed.experiments.contests.outcome import Outcome
 from emotional_ed.experiments.contests.rungs import (
     COMPONENTS,
-    EMOTIONS,
     EVERYTHING,
-    MOODS,
+    LEVEL_2,
     PLAIN,
     RUNGS,
     UNTAUGHT,
@@ -46,8 +45,8 @@ class LadderTables:
     """(task, rung) -> rung less level 0."""
     removals: dict[tuple[str, str], Difference]
     """(task, component) -> everything without it less everything."""
-    levels: dict[str, Difference]
-    """Task -> levels 0+1+2 less levels 0+1, where situations recur and on the controls of that."""
+    levels: dict[tuple[str, str], Difference]
+    """(task, rung with level 2) -> that less the same without, where situations recur and on controls."""
 
     def percent(self, task: str, difference: Difference) -> Estimate | None:
         """Return a difference in per cent of what there is to learn; None where nothing is learned."""
@@ -70,7 +69,10 @@ def ladder_tables(outcomes: Sequence[Outcome]) -> LadderTables:
     }
     recurring = [*recurring_tasks(), *controls_of(recurring_tasks())]
     levels = {
-        one.task: (one.scores[MOODS], one.scores[EMOTIONS]) for one in outcomes if one.task in recurring
+        (one.task, higher): (one.scores[higher], one.scores[lower])
+        for higher, lower in LEVEL_2
+        for one in outcomes
+        if one.task in recurring
     }
     return LadderTables(
         outcomes,
@@ -201,15 +203,17 @@ def _worst(tables: LadderTables, found: Mapping[str, Difference]) -> str:
 def _level_sentences(tables: LadderTables) -> list[str]:
     recurring = set(recurring_tasks())
     said = []
-    for where, chosen in (
-        ("where situations recur", {t: d for t, d in tables.levels.items() if t in recurring}),
-        ("on the controls of that", {t: d for t, d in tables.levels.items() if t not in recurring}),
-    ):
-        if chosen:
-            said.append(
-                f"{MOODS} against {EMOTIONS} {where} ({', '.join(chosen)}): gains on {_tasks(chosen, 1)}, "
-                f"loses on {_tasks(chosen, -1)}."
-            )
+    for higher, lower in LEVEL_2:
+        found = {task: one for (task, rung), one in tables.levels.items() if rung == higher}
+        for where, chosen in (
+            ("where situations recur", {task: one for task, one in found.items() if task in recurring}),
+            ("on the controls of that", {task: one for task, one in found.items() if task not in recurring}),
+        ):
+            if chosen:
+                said.append(
+                    f"{higher} against {lower} {where} ({', '.join(chosen)}): gains on {_tasks(chosen, 1)}, "
+                    f"loses on {_tasks(chosen, -1)}."
+                )
     return said
 
 

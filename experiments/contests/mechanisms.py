@@ -25,6 +25,7 @@ from emotional_ed.agents.critics import (
     FullFeedbackConfig,
     IntrinsicFearConfig,
     PenalisedConfig,
+    QLearningConfig,
     QuantileConfig,
 )
 from emotional_ed.agents.level0 import LevelZero
@@ -139,16 +140,23 @@ _RECALL_SEARCH = {
     "affect.recall.reluctance": Range(0.1, 3.0),
 }
 _TIMETABLE_SEARCH = {"affect.recall.threshold": Range(2.0, 100.0)}
+_HORIZON = "affect.curiosity.discount"
 _CURIOSITY_SEARCH = {
-    "affect.curiosity.gain": Range(0.001, 3.0),
+    "affect.curiosity.gain": Range(0.003, 10.0),
     "affect.curiosity.step_size": Range(0.02, 1.0),
+    _HORIZON: Range(0.5, 0.99, "linear"),
 }
 _RESETS_SEARCH = {"level0.reset_episodes": Range(10, 400, "log-integer")}
+_HOPEFUL = QLearningConfig(initial=1.0)
 _LAST_STEPS = SleepConfig(draw="uniform", room=100, period=50, updates=50)
 
 
 def _recency(task: Task) -> Mapping[str, Range]:
     return {"affect.own.recency.gain": _scaled(1e-5, 0.1, task)}
+
+
+def _optimism(task: Task) -> Mapping[str, Range]:
+    return {"level0.critic.initial": _scaled(0.01, 10.0, task)}
 
 
 def _recalling(**recall: object) -> AffectConfig:
@@ -174,6 +182,11 @@ def _slow_rivals(task: Task) -> Arms:
         "small-buffer": Arm(
             level0=LevelZero(sleep=_LAST_STEPS),
             note="replays the last 100 steps; one offline update a step more than the others",
+        ),
+        "optimistic-resets": Arm(
+            level0=LevelZero(critic=_HOPEFUL, reset_episodes=100),
+            search={**_RESETS_SEARCH, **_optimism(task)},
+            note="forgets everything now and then, and hopes for the best of everything then",
         ),
     }
 
@@ -261,6 +274,11 @@ def _attachment(task: Task) -> Arms:
     }
 
 
+def _sweeping(updates: int = 100) -> SweepingConfig:
+    """A model with mean rewards: the mazes stay as they are, and some are noisy."""
+    return SweepingConfig(updates=updates, average=True)
+
+
 def _sleep(task: Task, updates: int = 100) -> Arms:
     def sleeping(draw: str, salience: bool = False, **search: Range) -> Arm:
         affect = _affect(salience=SalienceConfig()) if salience else AffectConfig.levels(0)
@@ -280,7 +298,7 @@ def _sleep(task: Task, updates: int = 100) -> Arms:
         "uniform": sleeping("uniform"),
         "surprise": sleeping("surprise", level0__sleep__uniform=_SHARE, level0__sleep__correction=_SHARE),
         "n-step": sleeping("n-step"),
-        "sweeping": Arm(level0=LevelZero(sleep=SweepingConfig(updates=updates))),
+        "sweeping": Arm(level0=LevelZero(sleep=_sweeping(updates))),
     }  # fmt: skip
 
 
@@ -317,21 +335,33 @@ def _curious(role: str = "own", sleep: SleepConfig | SweepingConfig | None = Non
 
 
 def _curiosity(task: Task) -> Arms:
-    sweeping = LevelZero(sleep=SweepingConfig(updates=100))
+    sweeping = LevelZero(sleep=_sweeping())
     recency = _slow_rivals(task)["recency-bonus"]
+    short = _curious(role="control", note="only what is new here and now attracts")
+    search = {path: one for path, one in short.search.items() if path != _HORIZON}
     return {
         "curiosity": _curious(),
         "curious-dreams": _curious(
             sleep=SleepConfig(draw="salience", updates=100), note="and sleeps, from salient moments"
         ),
-        "curious-sweeping": _curious(
-            sleep=SweepingConfig(updates=100), note="and sleeps as the rival sweeping does"
-        ),
+        "curious-sweeping": _curious(sleep=_sweeping(), note="and sleeps as the rival sweeping does"),
         "dreams": Arm(
             role="control",
             affect=_affect(salience=SalienceConfig()),
             level0=LevelZero(sleep=SleepConfig(draw="salience", updates=100)),
             note="curious-dreams without curiosity",
+        ),
+        "curiosity-near": dataclasses.replace(short, search=search, fixed={_HORIZON: 0.0}),
+        "curious-near-sweeping": dataclasses.replace(
+            short, search=search, fixed={_HORIZON: 0.0}, level0=sweeping
+        ),
+        "optimistic": Arm(
+            level0=LevelZero(critic=_HOPEFUL),
+            search=_optimism(task),
+            note="values begin high, so that all is tried that they lead to",
+        ),
+        "optimistic-sweeping": Arm(
+            level0=dataclasses.replace(sweeping, critic=_HOPEFUL), search=_optimism(task)
         ),
         "recency-bonus": recency,
         "sweeping": Arm(level0=sweeping),

@@ -32,14 +32,18 @@ MOODS = "level-0+1+2"
 """With mood, temperament and recall as well."""
 WEIGHED = "level-0+1+2 weighed"
 """The whole agent whose weights are learned."""
+CURIOUS = {rung: f"{rung} curious" for rung in (EMOTIONS, MOODS, WEIGHED)}
+"""A rung -> the same with curiosity."""
 SLEEP = "level-0 sleep"
 """Plain Q-learning that sleeps."""
 EVERYTHING = "all"
 """Every level, every emotion, learned weights and sleep."""
 CONSTANT = (PLAIN, EMOTIONS, MOODS, f"{MOODS} half")
 """What learned weights are compared with: weights that stay 0, 1 or one half, with or without level 2."""
-RUNGS = (EMOTIONS, MOODS, WEIGHED, SLEEP, EVERYTHING)
+RUNGS = (EMOTIONS, MOODS, WEIGHED, *CURIOUS.values(), SLEEP, EVERYTHING)
 """The ladder above level 0."""
+LEVEL_2 = ((MOODS, EMOTIONS), (CURIOUS[MOODS], CURIOUS[EMOTIONS]))
+"""A rung with level 2, and the same without."""
 
 _NIGHT = SleepConfig(draw="salience", updates=10)  # a tenth of an update a step
 SILENT: Mapping[str, Setting] = MappingProxyType(
@@ -140,11 +144,12 @@ def ladder(task: Task) -> Arms:
         level0=LevelZero(sleep=_NIGHT),
         note="sweeps back from salient moments, 10 updates every 100 steps",
     )
-    parts = entire.affect.parts()
+    levels, parts = _levels(task), entire.affect.parts()
     present = [one for one in COMPONENTS if one == "sleep" or one in parts]
     return {
         EVERYTHING: entire,
-        **_levels(task),
+        **levels,
+        **{new: _curious(levels[rung]) for rung, new in CURIOUS.items()},
         SLEEP: sleeping,
         **{without(one): _less(entire, one) for one in present},
     }
@@ -161,6 +166,11 @@ def _levels(task: Task) -> Arms:
             note="how far the emotions are trusted is learned",
         ),
     }
+
+
+def _curious(arm: Arm) -> Arm:
+    affect = dataclasses.replace(arm.affect, curiosity=CuriosityConfig())
+    return dataclasses.replace(arm, affect=affect, note="and curious")
 
 
 def _full(task: Task) -> AffectConfig:
