@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from emotional_ed.affect import AffectConfig, AngerConfig
+from emotional_ed.affect import AffectConfig, AngerConfig, CuriosityConfig
 
 LADDER = MappingProxyType(
     {
@@ -40,7 +40,19 @@ def controls() -> dict[str, AffectConfig]:
     return {"fixed-repeat": dataclasses.replace(first, anger=AngerConfig(step_size=0.0, step_gain=0.0))}
 
 
-GROUPS = ("ladder", "leave-one-out", "controls", "all")
+def curious() -> dict[str, AffectConfig]:
+    """Return the emotional levels with curiosity, which finds rewards that are rare.
+
+    Example:
+        >>> list(curious())
+        ['level-0+1-curious', 'level-0+1+2-curious']
+    """
+    emotional = {name: arm for name, arm in LADDER.items() if not arm.is_plain}
+    more = CuriosityConfig()
+    return {f"{name}-curious": dataclasses.replace(arm, curiosity=more) for name, arm in emotional.items()}
+
+
+GROUPS = ("ladder", "curious", "leave-one-out", "controls", "all")
 """Names that stand for several arms."""
 
 
@@ -56,6 +68,7 @@ def arms_named(*names: str) -> dict[str, AffectConfig]:
     """
     groups: dict[str, Mapping[str, AffectConfig]] = {
         "ladder": LADDER,
+        "curious": curious(),
         "leave-one-out": leave_one_out(),
         "controls": controls(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -43,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_task(one)
     one.add_argument("--agent", default="emotional-q", help="name of the agent (see: emotional-ed list)")
     one.add_argument("--level", type=int, default=2, help="highest level of affect: 0, 1 or 2 (default 2)")
+    one.add_argument(
+        "--curious", action="store_true", help="with curiosity, which finds rewards that are rare"
+    )
     one.add_argument("--population", type=int, default=1, help="members, with seeds S, S+1, ... (default 1)")
     one.add_argument("--seed", type=int, default=0, help="seed of the first member (default 0)")
     one.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
@@ -119,7 +123,7 @@ def _add_ablation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument(
         "--arms", default="ladder,leave-one-out", metavar="NAMES",
-        help="arms or groups of them, with commas: ladder, leave-one-out, controls, all, level-0, ... "
+        help="arms or groups, with commas: ladder, curious, leave-one-out, controls, all, level-0, ... "
         "(default ladder,leave-one-out)",
     )  # fmt: skip
     parser.add_argument(
@@ -187,14 +191,16 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from emotional_ed.affect import AffectConfig
+    from emotional_ed.affect import AffectConfig, CuriosityConfig
     from emotional_ed.experiments.train import TrainSpec, train
 
     spec = TrainSpec(
         env_id=arguments.env_id,
         steps=arguments.steps,
         agent=arguments.agent,
-        affect=AffectConfig.levels(arguments.level),
+        affect=dataclasses.replace(
+            AffectConfig.levels(arguments.level), curiosity=CuriosityConfig() if arguments.curious else None
+        ),
         population=arguments.population,
         seed=arguments.seed,
         step_size=arguments.step_size,

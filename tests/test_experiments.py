@@ -236,6 +236,20 @@ def test_arguments_of_the_environment(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "'nose'" in capsys.readouterr().err
 
 
+def test_a_curious_agent_is_trained_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    brief = ["--steps", "60", "--quiet", "--out"]
+    for flags, expected in (([], False), (["--curious"], True)):
+        out = str(tmp_path / f"run{expected}")
+        assert main(["train", DOOR, *flags, *brief, out]) == 0
+        assert (load_run(out).config["affect"]["curiosity"] is not None) == expected
+    out = str(tmp_path / "study")
+    assert main(["ablate", DOOR, "--seeds", "2", "--arms", "level-0,curious", *brief, out]) == 0
+    text = capsys.readouterr().out
+    for arm in ("level-0+1-curious", "level-0+1+2-curious"):
+        assert f"| {arm} " in text
+        assert load_run(Path(out) / arm).config["affect"]["curiosity"] is not None
+
+
 def test_ablate_prints_the_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "study"
     assert main(["ablate", DOOR, "--seeds", "3", "--steps", "300", "--out", str(out), "--quiet"]) == 0
@@ -259,7 +273,7 @@ def test_ablate_prints_the_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", DOOR, "--device", "abacus"], "device: got 'abacus'"),
         (
             ["ablate", DOOR, "--arms", "none"],
-            "arms: got 'none', expected one of ladder, leave-one-out, controls",
+            "arms: got 'none', expected one of ladder, curious, leave-one-out, controls",
         ),
         (["ablate", DOOR, "--arms", "withot-fear"], "did you mean 'without-fear'"),
         (["ablate", DOOR, "--backend", "slurm"], "backend: got 'slurm', expected one of local, ray"),
