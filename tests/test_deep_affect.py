@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from emotional_ed.affect import AffectConfig, Drive
 from emotional_ed.affect.attachment import AttachmentConfig
+from emotional_ed.affect.curiosity import CuriosityConfig
 from emotional_ed.affect.recall import RecallConfig
 from emotional_ed.affect.regret import RegretConfig
 from emotional_ed.agents import EmotionalDQN
@@ -215,6 +216,20 @@ def test_efficacy_starts_at_one_everywhere() -> None:
 
 
 # ---------------------------------------------------------------- choice
+
+
+def test_everything_is_new_at_first_and_again_in_a_new_situation() -> None:
+    model = walker(dataclasses.replace(LEVEL1, curiosity=CuriosityConfig()), envs=2)
+    assert model._feelings is not None
+    memory = model.affect.level("curiosity").memory
+    keys = model._feelings.keys(torch.rand(2, 16))
+    torch.testing.assert_close(memory.read(keys), torch.ones(2, 3))
+    model.learn(60)
+    worn = memory.read(keys)
+    assert (worn < 0.99).any(-1).all()
+    model.affect.begin_anew(torch.tensor([False, True]))
+    assert torch.equal(memory.read(keys)[0], worn[0])
+    torch.testing.assert_close(memory.read(keys)[1], torch.ones(3))
 
 
 def never(*_: Any) -> Any:

@@ -252,6 +252,17 @@ def test_factor_one_changes_no_bit(share: float) -> None:
     assert torch.equal(modulate_share(given_share, torch.tensor(1.0)), given_share)
 
 
+def test_a_cleared_memory_is_what_it_was_at_first_and_the_others_are_kept() -> None:
+    memory = AssociativeMemory(2, 3, batch=(2, 2), initial=0.25)
+    memory.write(torch.zeros(2, 2, dtype=torch.int64), torch.full((2, 2, 2), 9.0))
+    before = memory.M.clone()
+    memory.clear(torch.tensor([[True, False], [False, False]]))
+    assert (memory.M[0, 0] == 0.25).all()
+    assert torch.equal(memory.M[0, 1], before[0, 1])
+    assert torch.equal(memory.M[1], before[1])
+    assert "blank" not in memory.state_dict(), "it follows from how the memory is made"
+
+
 def test_module_keeps_its_state_and_takes_both_kinds_of_keys() -> None:
     memory = AssociativeMemory(2, 3, batch=(4,), eta=1.0, ridge=0.0)
     index = torch.tensor([0, 1, 2, 0])

@@ -74,5 +74,7 @@ def start_from_bias(affect: AffectSystem) -> None:
         if isinstance(memory, AssociativeMemory):
             value = memory.M[..., :1].clone()
             if value.any() and bool(torch.eq(memory.M, value).all()):
-                memory.M.zero_()
+                for held in (memory.M, memory.blank):
+                    held.zero_()
                 memory.M[..., -1:] = value / _BIAS
+                memory.blank[..., -1:] = value.flatten(0, -3)[0] / _BIAS

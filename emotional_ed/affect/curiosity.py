@@ -83,7 +83,7 @@ class Curiosity(Channel):
 
     def begin_anew(self, who: Tensor) -> None:
         """Find everything new in a new situation."""
-        self.memory.M.masked_fill_(who[:, None, None], 1 / self.setting.active)
+        self.memory.clear(who)
 
     def modulate(self, key: Tensor) -> Drive:
         """Raise the values of what is new."""

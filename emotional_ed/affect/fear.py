@@ -187,7 +187,7 @@ class Fear(Channel):
     def begin_anew(self, who: Tensor) -> None:
         """Meet a new situation without fear: what was harm before may be the way now."""
         for memory in (self.memory, self.known):
-            memory.M.masked_fill_(who[:, None, None], 0)
+            memory.clear(who)
         self._blank = _UNSEEN
 
     def modulate(self, key: Tensor) -> Drive:

@@ -41,13 +41,14 @@ class AssociativeMemory(nn.Module):
         dtype: float32 or wider.
 
     Shapes:
-        M: [*batch, V, K].
+        M: [*batch, V, K]; blank: [V, K], what each was at first.
 
     Raises:
         ValueError: a size, name or number is out of range.
     """
 
     M: Tensor
+    blank: Tensor
     anchor: Tensor | None
     _first: Tensor
 
@@ -76,6 +77,8 @@ class AssociativeMemory(nn.Module):
         if anchor is not None and tuple(anchor.shape) != shape:
             raise ValueError(f"anchor: got shape {list(anchor.shape)}, expected {list(shape)}")
         self.register_buffer("M", torch.full(shape, initial, device=device, dtype=dtype))
+        blank = torch.full(shape[-2:], initial, device=device, dtype=dtype)
+        self.register_buffer("blank", blank, persistent=False)
         self.register_buffer("anchor", None if anchor is None else anchor.to(self.M).clone())
         first = torch.arange(math.prod(batch), device=device).mul_(value_dim).view(tuple(batch))
         self.register_buffer("_first", first, persistent=False)
@@ -112,6 +115,11 @@ class AssociativeMemory(nn.Module):
         by_index = write_multihot if is_multihot(M, key) else write_onehot
         _, lss = by_index(M, key, value, rate, solver=self.solver, mask=mask, out=M)
         return lss
+
+    def clear(self, who: Tensor) -> None:
+        """Begin anew where `who` [*batch] is True: the memory is again what it was at first."""
+        M = self._held()
+        M.copy_(torch.where(who[..., None, None], self.blank, M))
 
     def entry(self, key: Tensor, row: Tensor) -> Entry:
         """Find row `row` of each memory under a key, to read it and then to write it alone.
