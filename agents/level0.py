@@ -28,7 +28,7 @@ class LevelZero:
     sleep: RuleConfig | None = None
     """How the past is replayed; see `emotional_ed.agents.sleep`. None replays nothing."""
     reset_episodes: int = 0
-    """Values are set back to zero every so many episodes, >= 0; 0 never does (a rival for recall)."""
+    """Values begin anew every so many episodes, >= 0; 0 never does (a rival for recall)."""
 
     def __post_init__(self) -> None:
         for name, kind in (("critic", Critic), ("policy", Policy), ("sleep", Sleep)):

@@ -89,6 +89,11 @@ class Mind(QuickModule):
             population, actions, features.keys, self.affect.slots, features.active, tuple(seeds), device
         )
         self.critic: Critic = build_rule("critic", [one.critic for one in self.parts], place)
+        if place.slots > 1 and bool(self.critic.blank().any()):
+            raise ValueError(
+                "critic: got values that do not begin at zero together with recall, whose blank memory "
+                "expects nothing, expected QLearningConfig(initial=0) or an affect without recall"
+            )
         self.policy: Policy = build_rule("policy", [one.policy for one in self.parts], place)
         sleeps = [one.sleep for one in self.parts if one.sleep is not None]
         if 0 < len(sleeps) < population:

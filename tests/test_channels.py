@@ -325,6 +325,9 @@ def test_curiosity_by_hand_and_that_novelty_wears_off() -> None:
     for _ in range(30):
         nest.appraise(step(lss=2.0, action=1))
     assert bias_of(nest) == pytest.approx([0.2, 0.0, 0.2], abs=1e-6)
+    for _ in range(3000):
+        nest.appraise(step(lss=0.01, target=-8.0, action=1))
+    assert bias_of(nest)[0] == pytest.approx(0.8, rel=1e-3), "familiar, but as much is at stake"
 
 
 def test_novelty_is_one_at_first_however_many_features_are_active() -> None:

@@ -216,6 +216,23 @@ def test_a_control_of_curiosity_lacks_curiosity_alone(form: str, control: str) -
     assert arms[form].level0 == arms[control].level0
 
 
+@pytest.mark.parametrize(
+    ("form", "near"),
+    [
+        ("curiosity", "curiosity-near"),
+        ("curious-dreams", "curious-near-dreams"),
+        ("curious-sweeping", "curious-near-sweeping"),
+    ],
+)
+def test_a_control_of_curiosity_has_no_horizon_and_is_the_same_otherwise(form: str, near: str) -> None:
+    arms, horizon = arms_for("sparse-maze", "curiosity"), "affect.curiosity.discount"
+    assert {**arms[near].search, horizon: arms[form].search[horizon]} == dict(arms[form].search)
+    assert horizon not in arms[near].search
+    assert arms[near].fixed == {horizon: 0.0}
+    alike = dataclasses.replace(arms[near], search=arms[form].search, fixed={}, role="own", note="")
+    assert alike == dataclasses.replace(arms[form], note="")
+
+
 def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on_everything() -> None:
     assert len(set(evidence.CLAIMS)) == len(evidence.CLAIMS)
     assert {task for mechanism, task in evidence.CLAIMS if mechanism == "whole"} == set(TASKS)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emotional_ed.affect import CuriosityConfig
 from emotional_ed.analysis import holm, iqm_difference, sign_flip_test
 from emotional_ed.experiments import ladder
 from emotional_ed.experiments.contests.arm import Arm
@@ -86,6 +87,7 @@ def test_curious_rungs_are_the_same_with_curiosity_and_nothing_else() -> None:
         arms = arms_for(task, "ladder")
         for rung, curious in CURIOUS.items():
             assert arms[rung].affect.curiosity is None
+            assert arms[curious].affect.curiosity == CuriosityConfig()
             less = dataclasses.replace(arms[curious].affect, curiosity=None)
             assert dataclasses.replace(arms[curious], affect=less, note="") == dataclasses.replace(
                 arms[rung], note=""
@@ -233,7 +235,7 @@ def test_the_sentences_count_what_the_tables_mark() -> None:
     assert {"regimes", "noisy-regimes", "recurring-goals", "vanishing-source"} <= set(recurring)
     assert {"constant-regime", "new-goals", "lost-source"} == set(controls)
     three = [
-        outcome("regimes", {PLAIN: 0.5, "level-0+1": 0.25, without("fear"): 0.5}),
+        outcome("regimes", {PLAIN: 0.5, "level-0+1": 0.25, "level-0+1 curious": 1.5, without("fear"): 0.5}),
         outcome("constant-regime", {PLAIN: 1.0, "level-0+1": 1.5, "level-0+1+2 weighed": 0.7}),
         outcome("taxi", {PLAIN: 1.0, "level-0+1": 0.1}),
     ]
@@ -250,7 +252,7 @@ def test_the_sentences_count_what_the_tables_mark() -> None:
     )
     assert (
         "level-0+1+2 curious against level-0+1 curious where situations recur (regimes): gains on none of 1, "
-        "loses on none of 1." in text
+        "loses on 1 of 1 tasks (regimes)." in text
     )
     assert "that (constant-regime): gains on none of 1, loses on 1 of 1 tasks (constant-regime)." in text
     assert "all minus fear against all: worse on 1 of 3 tasks (regimes), better on none of 3." in text

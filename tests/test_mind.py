@@ -13,6 +13,7 @@ import torch
 from emotional_ed.affect import (
     AffectConfig,
     AttachmentConfig,
+    CuriosityConfig,
     FearConfig,
     MoodConfig,
     RecallConfig,
@@ -237,8 +238,38 @@ def test_values_and_dreams_begin_anew_every_so_many_episodes() -> None:
                 assert sleep.valid[member].any()
     assert resets[1] == ended[1] > 10
     assert resets[2] == ended[2] // 3 > 3
+    hopeful = [LevelZero(critic=QLearningConfig(initial=one), reset_episodes=1) for one in (0.0, 3.0)]
+    begun = agent(REGIMES, PLAIN, hopeful, population=2)
+    while begun.last_step is None or not (begun.last_step.terminated | begun.last_step.truncated).all():
+        begun.learn(1)
+    assert (begun.value.M[0] == 0).all()
+    assert (begun.value.M[1] == 3).all()
     spared = agent(REGIMES, recalling(**FORGETFUL)).learn(450)
     assert torch.equal(spared.value.M[0], model.value.M[0])
+
+
+def test_recall_and_hope_in_values_are_refused_together() -> None:
+    hopeful = LevelZero(critic=QLearningConfig(initial=1.0))
+    with pytest.raises(ValueError, match="critic: got values that do not begin at zero together with recall"):
+        agent(REGIMES, recalling(slots=3), hopeful)
+    agent(REGIMES, recalling(slots=1), hopeful)  # which recalls nothing
+
+
+def test_all_is_new_in_a_memory_that_begins_and_only_there() -> None:
+    """By chance, too: the control begins a memory as the mechanism does."""
+    moody = dataclasses.replace(recalling(**FORGETFUL), curiosity=CuriosityConfig())
+    model = agent(REGIMES, moody, exploration=0.5)
+    recall, novelty = model.affect.level("recall"), model.affect.level("curiosity").memory
+    begun = switched = 0
+    for _ in range(600):
+        known, before = recall.used.clone(), recall.slot.clone()
+        model.learn(1)
+        fresh = not known[0, recall.slot[0]]
+        assert fresh == bool((novelty.M == 1).all()), "what was done is not new"
+        begun += fresh
+        switched += bool((recall.slot != before).any())
+    assert begun == 2
+    assert switched > 2 * begun
 
 
 @pytest.mark.parametrize("above", ["alone", "with recall"])

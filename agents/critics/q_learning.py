@@ -47,7 +47,7 @@ class QLearning(Critic):
     def start(self, configs: Sequence[QLearningConfig]) -> None:
         """Start with the values that are hoped for."""
         self.memory = table(self.place)
-        self.memory.M += self.blank()[:, None, None]
+        self.memory.M += self.blank().to(self.place.device)[:, None, None]
 
     def blank(self) -> Tensor:
         """Return the value that is hoped for, shared among the features of a state."""

@@ -28,12 +28,12 @@ class CuriosityConfig(ChannelConfig):
     gain: float = 0.1
     """Values are raised by gain * novelty * what is at stake before the greedy choice, in [0, 1e6]."""
     discount: float = 0.9
-    """How much of the novelty that lies behind an action is felt one step earlier, in [0, 1]."""
+    """How much of the novelty that lies behind an action is felt one step earlier, in [0, 1)."""
 
     def __post_init__(self) -> None:
         require_range("CuriosityConfig.step_size", self.step_size, 0, 1)
         require_range("CuriosityConfig.gain", self.gain, 0, LARGEST_GAIN)
-        require_range("CuriosityConfig.discount", self.discount, 0, 1)
+        require_range("CuriosityConfig.discount", self.discount, 0, 1, high_open=True)
 
 
 @final
@@ -88,4 +88,4 @@ class Curiosity(Channel):
     def modulate(self, key: Tensor) -> Drive:
         """Raise the values of what is new."""
         worth = cast(Surprise, self.setting.levels["surprise"]).worth.clamp_min(_LEAST)
-        return Drive(bias=(self.gain * worth)[:, None] * self.memory.read(key))
+        return Drive(bias=(self.gain * worth)[:, None] * self.memory.read(key).clamp(0, 1))

@@ -390,8 +390,9 @@ class Recall(Channel):
             left = (~stay & (who.of(self.patience) > 0)).unsqueeze(-1) & self.is_blank
             posterior = torch.where(left & (posterior < best), -behind, posterior)
         first = torch.where(posterior == best, self.index, self.room).amin(-1)  # [n], room stands for blank
-        blank = ~stay & (first == self.room)
-        slot = torch.where(stay, slot, torch.where(blank, self._free(who), first))
+        known = torch.nn.functional.pad(who.of(self.used), (0, 1)).gather(-1, first[:, None]).squeeze(-1)
+        blank = ~stay & ~known  # chance names a slot that nobody used
+        slot = torch.where(stay, slot, torch.where(first == self.room, self._free(who), first))
         here = self.index == slot.unsqueeze(-1)
         who.put(self.slot, slot)
         who.put(self.fresh, blank)

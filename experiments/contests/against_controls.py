@@ -64,7 +64,10 @@ OF_FORMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "recency-bonus": "nothing is recalled; explores alike",
         },
         "curiosity": {**_BEST_CONSTANT, "curiosity-near": _NEAR},
-        "curious-dreams": {"dreams": "nothing attracts; the same updates offline"},
+        "curious-dreams": {
+            "dreams": "nothing attracts; the same updates offline",
+            "curious-near-dreams": _NEAR,
+        },
         "curious-sweeping": {
             "sweeping": "nothing attracts; the same updates offline",
             "curious-near-sweeping": _NEAR,

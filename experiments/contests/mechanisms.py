@@ -275,7 +275,7 @@ def _attachment(task: Task) -> Arms:
 
 
 def _sweeping(updates: int = 100) -> SweepingConfig:
-    """A model with mean rewards: the mazes stay as they are, and some are noisy."""
+    """A model with mean rewards, as no task of sleep and curiosity changes, and some are noisy."""
     return SweepingConfig(updates=updates, average=True)
 
 
@@ -335,21 +335,22 @@ def _curious(role: str = "own", sleep: SleepConfig | SweepingConfig | None = Non
 
 
 def _curiosity(task: Task) -> Arms:
-    sweeping = LevelZero(sleep=_sweeping())
+    sweeping, dreaming = LevelZero(sleep=_sweeping()), SleepConfig(draw="salience", updates=100)
     recency = _slow_rivals(task)["recency-bonus"]
     short = _curious(role="control", note="only what is new here and now attracts")
     search = {path: one for path, one in short.search.items() if path != _HORIZON}
     return {
         "curiosity": _curious(),
-        "curious-dreams": _curious(
-            sleep=SleepConfig(draw="salience", updates=100), note="and sleeps, from salient moments"
-        ),
+        "curious-dreams": _curious(sleep=dreaming, note="and sleeps, from salient moments"),
         "curious-sweeping": _curious(sleep=_sweeping(), note="and sleeps as the rival sweeping does"),
         "dreams": Arm(
             role="control",
             affect=_affect(salience=SalienceConfig()),
-            level0=LevelZero(sleep=SleepConfig(draw="salience", updates=100)),
+            level0=LevelZero(sleep=dreaming),
             note="curious-dreams without curiosity",
+        ),
+        "curious-near-dreams": dataclasses.replace(
+            _curious(role="control", sleep=dreaming, note=short.note), search=search, fixed={_HORIZON: 0.0}
         ),
         "curiosity-near": dataclasses.replace(short, search=search, fixed={_HORIZON: 0.0}),
         "curious-near-sweeping": dataclasses.replace(

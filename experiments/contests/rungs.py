@@ -170,7 +170,7 @@ def _levels(task: Task) -> Arms:
 
 def _curious(arm: Arm) -> Arm:
     affect = dataclasses.replace(arm.affect, curiosity=CuriosityConfig())
-    return dataclasses.replace(arm, affect=affect, note="and curious")
+    return dataclasses.replace(arm, affect=affect, note=", ".join(filter(None, (arm.note, "and curious"))))
 
 
 def _full(task: Task) -> AffectConfig:

@@ -270,7 +270,7 @@ DISORDERS: Mapping[str, Disorder] = MappingProxyType(
         "obsession": Disorder(
             about="curiosity that outweighs all",
             path="affect.curiosity.gain",
-            unit="worth of the new, in standard surprises",
+            unit="worth of the new, in units of what is at stake",
             doses=(0.0, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0, 10_000.0),
             usual=0.1,
             affected=_affect(curiosity=CuriosityConfig(step_size=0.05)),
