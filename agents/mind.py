@@ -89,7 +89,10 @@ class Mind(QuickModule):
             population, actions, features.keys, self.affect.slots, features.active, tuple(seeds), device
         )
         self.critic: Critic = build_rule("critic", [one.critic for one in self.parts], place)
-        if place.slots > 1 and bool(self.critic.blank().any()):
+        recalls = torch.tensor(
+            [one.recall is not None and one.recall.slots > 1 for one in self.affect.configs]
+        )
+        if bool((self.critic.blank().cpu()[recalls] != 0).any()):
             raise ValueError(
                 "critic: got values that do not begin at zero together with recall, whose blank memory "
                 "expects nothing, expected QLearningConfig(initial=0) or an affect without recall"

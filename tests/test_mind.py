@@ -253,6 +253,9 @@ def test_recall_and_hope_in_values_are_refused_together() -> None:
     with pytest.raises(ValueError, match="critic: got values that do not begin at zero together with recall"):
         agent(REGIMES, recalling(slots=3), hopeful)
     agent(REGIMES, recalling(slots=1), hopeful)  # which recalls nothing
+    both = agent(REGIMES, [recalling(slots=3), PLAIN], [LevelZero(), hopeful], population=2).learn(200)
+    alone = agent(REGIMES, PLAIN, hopeful, population=1, seed=[both.seeds[1]]).learn(200)
+    assert torch.equal(both.value.M[1, :, : alone.value.M.shape[-1]], alone.value.M[0])
 
 
 def test_all_is_new_in_a_memory_that_begins_and_only_there() -> None:

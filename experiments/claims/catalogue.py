@@ -109,8 +109,9 @@ CLAIMS: Mapping[str, EarlierClaim] = MappingProxyType(
         ),
         "curiosity": EarlierClaim(
             said="Curiosity finds sparse rewards.",
-            test="A sparse maze; recency bonus, temporally extended exploration and softmax are rivals.",
-            contests=(_MAZE,),
+            test="A sparse maze, and a lake of ice with one reward; optimistic values, a recency bonus, "
+            "temporally extended exploration and softmax are rivals.",
+            contests=(_MAZE, ("curiosity", "frozen-lake")),
         ),
         "failure modes": EarlierClaim(
             said="Too much of an emotion fails in ways that resemble disorders.",
