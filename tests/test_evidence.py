@@ -19,7 +19,7 @@ from emotional_ed.experiments.contests.against_controls import (
     controls_text,
 )
 from emotional_ed.experiments.contests.arm import Arm
-from emotional_ed.experiments.contests.contest import Budget
+from emotional_ed.experiments.contests.contest import Budget, contest
 from emotional_ed.experiments.contests.evidence_picture import gains, plot_claims
 from emotional_ed.experiments.contests.evidence_tables import (
     Claim,
@@ -239,6 +239,16 @@ def test_every_mechanism_is_tried_on_what_it_is_meant_for_and_the_whole_agent_on
     for mechanism in ("fear", "anger", "regret", "sleep", "curiosity"):
         meant = {name for name, task in TASKS.items() if mechanism in task.meant_for}
         assert meant <= {task for one, task in evidence.CLAIMS if one in (mechanism, "recall", "whole")}
+
+
+@pytest.mark.parametrize("mechanism", [name for name in MECHANISMS if name not in ("whole", "ladder")])
+def test_all_arms_of_a_contest_can_live_together(mechanism: str) -> None:
+    task = next(one for name, one in evidence.CLAIMS if name == mechanism)
+    arms = arms_for(task, mechanism)
+    budget = Budget(configurations=1, seeds=1, finalists=1, final_seeds=1, report=2)
+    entries = contest(dataclasses.replace(TASKS[task], steps=3), arms, budget)
+    assert [one.arm for one in entries] == list(arms)
+    assert all(np.isfinite(one.lives.score).all() for one in entries)
 
 
 def test_finished_contests_are_kept_and_the_tables_are_made_from_them(tmp_path: Path) -> None:
