@@ -26,6 +26,7 @@ from emotional_ed.experiments import (
     leave_one_out,
     run_study,
 )
+from emotional_ed.experiments.arms import curious
 from emotional_ed.experiments.cli import main
 from emotional_ed.experiments.display import Display
 from emotional_ed.experiments.jobs import RETRIES, Done, Job, Waiting
@@ -46,7 +47,8 @@ DEEP: dict[str, Any] = {
 
 def test_arms_by_name() -> None:
     assert list(arms_named("ladder", "without-fear", "level-0")) == [*LADDER, "without-fear"]
-    assert list(arms_named("all")) == [*LADDER, *leave_one_out(), "fixed-repeat"]
+    assert list(arms_named("all")) == [*LADDER, *curious(), *leave_one_out(), "fixed-repeat"]
+    assert list(arms_named("curious")) == list(curious()) == ["level-0+1-curious", "level-0+1+2-curious"]
     with pytest.raises(
         ValueError, match=r"arms: got 'without-angre', expected .*did you mean 'without-anger'"
     ):

@@ -145,7 +145,7 @@ def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureF
     noisy = [one for one in BRIEF if one != "--quiet"]
     assert main(["suite", "lost-source", "joy", "--out", str(tmp_path / "a"), *noisy]) == 0
     told = capsys.readouterr()
-    assert "7/7" in told.err
+    assert "8/8" in told.err
     assert "joy on lost-source" in told.err
     assert "arm/s" not in told.out
     assert (tmp_path / "a" / "table.md").read_text() in told.out
