@@ -94,8 +94,7 @@ def test_the_ladder_is_that_of_the_kept_scores() -> None:
 SITUATIONS = {
     "regimes that recur": ("recall", "regimes", "recall-curious", "level-0", "small-buffer"),
     "... with noise": ("recall", "noisy-regimes", "recall-curious", "level-0", "resets-recency"),
-    "... with much noise": ("recall", "very-noisy-regimes", "mood-recall", "level-0", "resets-recency"),
-    "goals that recur": ("recall", "recurring-goals", "recall-recency", "level-0", "recency-bonus"),
+    "goals that recur": ("recall", "recurring-goals", "recall-recency", "level-0", "optimistic-resets"),
     "a predator": ("fear", "predator", "fear", "level-0", "near-greedy"),
     "doors of mixed need": ("anger", "mixed-doors", "anger-resigning", "level-0", "blocked-count"),
     "a pole whose physics recur": (
@@ -106,13 +105,22 @@ SITUATIONS = {
         "prioritised-dqn",
     ),
     "a field that is turned round": ("turned-field", "turned-field", "level-2", "dqn", "prioritised-dqn"),
+    "... regimes with much noise": (
+        "recall",
+        "very-noisy-regimes",
+        "mood-recall",
+        "level-0",
+        "resets-recency",
+    ),
     "a jammed door": ("anger", "jammed-door", "anger", "level-0", "fixed-repeat"),
     "new layouts": ("fear", "new-layouts", "fear", "level-0", "near-greedy"),
-    "a sparse maze": ("curiosity", "sparse-maze", "curious-sweeping", "level-0", "recency-sweeping"),
+    "a sparse maze": ("curiosity", "sparse-maze", "curious-sweeping", "level-0", "optimistic-sweeping"),
     "jammed doors in new rooms": ("new-doors", "new-doors", "level-1", "dqn", "fixed-repeat"),
     "silent catastrophes": ("fear", "silent-catastrophe", "fear", "level-0", "danger-penalty"),
+    "a noisy maze": ("curiosity", "noisy-maze", "curious-sweeping", "level-0", "optimistic-sweeping"),
+    "FrozenLake": ("curiosity", "frozen-lake", "curiosity", "level-0", "optimistic"),
     "rewards of other actions": ("regret", "full-feedback", "regret", "level-0", "full-feedback"),
-    "regimes with noise": ("joy", "noisy-regimes", "joy", "level-0", "resets"),
+    "regimes with noise": ("joy", "noisy-regimes", "joy", "level-0", "optimistic-resets"),
     "a field of lava": ("lava-field", "lava-field", "level-2", "dqn", "prioritised-dqn"),
     "pits stay, the goal moves": ("fear", "moving-goal", "fear", "level-0", "expected-sarsa"),
     "a guard, lazy and fierce": (
@@ -123,7 +131,7 @@ SITUATIONS = {
         "decay-only",
     ),
     "a source that vanishes": ("attachment", "vanishing-source", "attachment", "level-0", "recency-bonus"),
-    "a source lost for good": ("attachment", "lost-source", "attachment", "level-0", "recency-bonus"),
+    "a source lost for good": ("attachment", "lost-source", "attachment", "level-0", "optimistic-resets"),
 }
 """What the README calls a situation -> file of its scores, task, own arm, plain agent, strongest rival."""
 
