@@ -334,28 +334,36 @@ def _curious(role: str = "own", sleep: SleepConfig | SweepingConfig | None = Non
     )
 
 
+def _near(form: Arm) -> Arm:
+    """Return the control of a form of curiosity: the same without a horizon."""
+    return dataclasses.replace(
+        form,
+        role="control",
+        search={path: one for path, one in form.search.items() if path != _HORIZON},
+        fixed={_HORIZON: 0.0},
+        note="only what is new here and now attracts",
+    )
+
+
 def _curiosity(task: Task) -> Arms:
     sweeping, dreaming = LevelZero(sleep=_sweeping()), SleepConfig(draw="salience", updates=100)
     recency = _slow_rivals(task)["recency-bonus"]
-    short = _curious(role="control", note="only what is new here and now attracts")
-    search = {path: one for path, one in short.search.items() if path != _HORIZON}
-    return {
+    forms = {
         "curiosity": _curious(),
         "curious-dreams": _curious(sleep=dreaming, note="and sleeps, from salient moments"),
         "curious-sweeping": _curious(sleep=_sweeping(), note="and sleeps as the rival sweeping does"),
+    }
+    return {
+        **forms,
         "dreams": Arm(
             role="control",
             affect=_affect(salience=SalienceConfig()),
             level0=LevelZero(sleep=dreaming),
             note="curious-dreams without curiosity",
         ),
-        "curious-near-dreams": dataclasses.replace(
-            _curious(role="control", sleep=dreaming, note=short.note), search=search, fixed={_HORIZON: 0.0}
-        ),
-        "curiosity-near": dataclasses.replace(short, search=search, fixed={_HORIZON: 0.0}),
-        "curious-near-sweeping": dataclasses.replace(
-            short, search=search, fixed={_HORIZON: 0.0}, level0=sweeping
-        ),
+        "curious-near-dreams": _near(forms["curious-dreams"]),
+        "curiosity-near": _near(forms["curiosity"]),
+        "curious-near-sweeping": _near(forms["curious-sweeping"]),
         "optimistic": Arm(
             level0=LevelZero(critic=_HOPEFUL),
             search=_optimism(task),
